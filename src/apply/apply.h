@@ -1,0 +1,83 @@
+/*-------------------------------------------------------------------------
+ *
+ * apply.h
+ *	  From decoded messages to local rows: net, resolve, write.
+ *
+ * NOTES
+ *	  An MziApply holds the tables of one stream and the changes of the
+ *	  current batch.  Its user (the stream, worker/stream.c) owns the local
+ *	  transaction:
+ *
+ *		mzi_apply_change() ...			no transaction needed: nets in memory
+ *		StartTransactionCommand()
+ *		mzi_apply_flush()				locks, resolves, writes; may be called
+ *										several times in one transaction (big
+ *										upstream transactions), does
+ *										CommandCounterIncrement at its end
+ *		position row, commit
+ *		mzi_apply_reset()				also after an abort
+ *
+ *	  Errors that concern one table only carry a SQLSTATE for which
+ *	  mzi_error_blames_table() is true, and mzi_apply_blamed_table() tells
+ *	  which.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MZI_APPLY_H
+#define MZI_APPLY_H
+
+#include "catalog/catalog.h"
+#include "decode/decode.h"
+
+typedef struct MziApply MziApply;
+
+/* Called every 1,000 rows or 100 ms of waiting: interrupts, feedback. */
+typedef void (*MziApplyTick) (void *arg);
+
+/* tables: of MziTable *, those this stream applies; others are ignored. */
+extern MziApply *mzi_apply_create(MemoryContext parent, Oid database,
+								  List *tables, MziApplyTick tick, void *tick_arg);
+extern void mzi_apply_destroy(MziApply *apply);
+
+/* For error contexts: the transaction that the next changes belong to. */
+extern void mzi_apply_begin(MziApply *apply, TransactionId xid, XLogRecPtr commit_lsn);
+
+/* RELATION, INSERT, UPDATE, DELETE, TRUNCATE; others are ignored. */
+extern void mzi_apply_message(MziApply *apply, const MziMessage *message);
+
+extern int64 mzi_apply_pending_rows(const MziApply *apply);	/* messages netted since reset/flush */
+extern Size mzi_apply_pending_bytes(const MziApply *apply);
+
+/* In a transaction: write what has been netted. Sets *wrote if any row changed. */
+extern void mzi_apply_flush(MziApply *apply);
+extern void mzi_apply_reset(MziApply *apply);
+
+/* After the commit: add to the shared statistics. */
+extern void mzi_apply_count(MziApply *apply, TimestampTz now);
+
+/* The table an error concerns, 0 = none; with its LSN. */
+extern int64 mzi_apply_blamed_table(const MziApply *apply, XLogRecPtr *lsn);
+
+/* binary.c: may every column of these tables come in binary? */
+extern bool mzi_binary_is_safe(List *tables);
+extern bool mzi_binary_type_is_safe(Oid upstream_type, const char *type_name);
+
+/* rowhash.c: the hash of a keyless table's rows */
+extern void mzi_rowhash_create_index(Oid relid);
+
+/* key.c: primary key or row-hash index after a load, dropped before one */
+extern void mzi_key_build(const MziTable *table);
+extern void mzi_key_drop(const MziTable *table);
+
+/* owner.c: run as a table's owner, security restricted */
+typedef struct MziTableOwnerSwitch
+{
+	Oid			user;
+	int			context;
+	int			guc_level;
+} MziTableOwnerSwitch;
+
+extern void mzi_owner_enter(Oid owner, MziTableOwnerSwitch *saved);
+extern void mzi_owner_leave(const MziTableOwnerSwitch *saved);
+
+#endif							/* MZI_APPLY_H */

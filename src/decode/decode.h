@@ -1,0 +1,160 @@
+/*-------------------------------------------------------------------------
+ *
+ * decode.h
+ *	  Messages of the replication stream as plain structs.
+ *
+ * NOTES
+ *	  First stage of a change's way.  No backend state here: no palloc, no
+ *	  ereport, no catalog, so that the decoder is fuzzed as it is.  Every
+ *	  pointer in a message points into the caller's buffer and lives as long
+ *	  as that.  Every length is checked against the bytes that are left, the
+ *	  cursor must stand at the end when a message has been read, and the
+ *	  order of messages is checked too: a change outside a transaction, a
+ *	  BEGIN inside one, a COMMIT that does not match its BEGIN and an LSN that
+ *	  runs backwards are refused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MZI_DECODE_H
+#define MZI_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MZI_MAX_COLUMNS 1600	/* MaxHeapAttributeNumber */
+#define MZI_MAX_NAME	63		/* NAMEDATALEN - 1 */
+#define MZI_MAX_TRUNCATE_RELATIONS 65536
+
+/* How a column arrives; the letters are the protocol's. */
+typedef enum MziValueKind
+{
+	MZI_VALUE_NULL = 'n',
+	MZI_VALUE_UNCHANGED = 'u',	/* TOASTed and not changed: not sent */
+	MZI_VALUE_TEXT = 't',
+	MZI_VALUE_BINARY = 'b'
+} MziValueKind;
+
+typedef struct MziValue
+{
+	const char *data;			/* not terminated */
+	uint32_t	length;			/* bytes; 0 unless text or binary */
+	char		kind;			/* MziValueKind */
+} MziValue;
+
+typedef struct MziTuple
+{
+	int			nvalues;
+	MziValue   *values;			/* in the decoder; valid until the next message */
+} MziTuple;
+
+typedef struct MziRelationColumn
+{
+	bool		in_identity;	/* part of the replica identity */
+	const char *name;			/* terminated, in the buffer */
+	uint32_t	type;			/* upstream OID */
+	int32_t		typmod;
+} MziRelationColumn;
+
+typedef struct MziRelationMessage
+{
+	uint32_t	relid;			/* upstream OID */
+	const char *schema;			/* terminated; "" is sent for pg_catalog */
+	const char *name;
+	char		replica_identity;	/* d, n, f, i */
+	int			ncolumns;
+	MziRelationColumn *columns; /* in the decoder */
+} MziRelationMessage;
+
+typedef enum MziMessageKind
+{
+	MZI_MESSAGE_BEGIN = 'B',
+	MZI_MESSAGE_COMMIT = 'C',
+	MZI_MESSAGE_ORIGIN = 'O',
+	MZI_MESSAGE_RELATION = 'R',
+	MZI_MESSAGE_TYPE = 'Y',
+	MZI_MESSAGE_INSERT = 'I',
+	MZI_MESSAGE_UPDATE = 'U',
+	MZI_MESSAGE_DELETE = 'D',
+	MZI_MESSAGE_TRUNCATE = 'T',
+	MZI_MESSAGE_LOGICAL = 'M'
+} MziMessageKind;
+
+typedef struct MziMessage
+{
+	MziMessageKind kind;
+	uint64_t	lsn;			/* of the XLogData frame */
+	union
+	{
+		struct
+		{
+			uint64_t	commit_lsn; /* final_lsn */
+			int64_t		commit_time;	/* microseconds since 2000-01-01 */
+			uint32_t	xid;
+		}			begin;
+		struct
+		{
+			uint64_t	commit_lsn;
+			uint64_t	end_lsn;
+			int64_t		commit_time;
+		}			commit;
+		MziRelationMessage relation;
+		struct
+		{
+			uint32_t	relid;
+			char		old_kind;	/* 0, 'K' (key) or 'O' (whole old row) */
+			MziTuple	old_tuple;	/* UPDATE, DELETE */
+			MziTuple	new_tuple;	/* INSERT, UPDATE */
+		}			change;
+		struct
+		{
+			int			nrelids;
+			const char *relids; /* big-endian, mzi_decode_truncate_relid */
+			bool		cascade;
+			bool		restart_identity;
+		}			truncate;
+	}			u;
+} MziMessage;
+
+/* One CopyData payload of the replication protocol. */
+typedef struct MziFrame
+{
+	char		kind;			/* 'w' XLogData or 'k' keepalive */
+	uint64_t	start_lsn;		/* w */
+	uint64_t	end_lsn;		/* w, k: the server's end of WAL / sent position */
+	int64_t		send_time;
+	bool		reply_requested;	/* k */
+	const char *payload;		/* w: the pgoutput message */
+	size_t		payload_length;
+} MziFrame;
+
+/* What the decoder must remember between messages of one connection. */
+typedef struct MziDecoder
+{
+	bool		in_transaction;
+	uint64_t	commit_lsn;		/* of the open transaction */
+	uint64_t	last_end_lsn;	/* of the last COMMIT, 0 at first */
+	uint64_t	last_frame_lsn; /* of the last XLogData with an LSN */
+	const char *error;			/* static text of the refusal */
+	size_t		error_offset;	/* where in the payload */
+	MziValue	old_values[MZI_MAX_COLUMNS];
+	MziValue	new_values[MZI_MAX_COLUMNS];
+	MziRelationColumn columns[MZI_MAX_COLUMNS];
+} MziDecoder;
+
+extern void mzi_decoder_reset(MziDecoder *decoder);
+
+/* false: refused, decoder->error says why */
+extern bool mzi_decode_frame(MziDecoder *decoder, const char *data,
+							 size_t length, MziFrame *frame);
+extern bool mzi_decode_message(MziDecoder *decoder, const MziFrame *frame,
+							   MziMessage *message);
+extern uint32_t mzi_decode_truncate_relid(const MziMessage *message, int i);
+
+/* Builds the standby status update ('r'); buffer holds 34 bytes. */
+#define MZI_STATUS_UPDATE_LENGTH 34
+extern void mzi_encode_status_update(char *buffer, uint64_t written,
+									 uint64_t flushed, uint64_t applied,
+									 int64_t now, bool reply_requested);
+
+#endif							/* MZI_DECODE_H */
