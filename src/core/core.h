@@ -130,6 +130,9 @@ typedef struct MziSourceShared
 	struct PGPROC *proc;
 	pid_t		sync_pid;		/* sync worker, 0 = none */
 	struct PGPROC *sync_proc;
+	int			sync_helpers;	/* copy workers of the sync worker */
+	bool		starting;		/* the launcher has asked for a source worker */
+	bool		sync_starting;	/* ... for a sync worker */
 	MziSourceState state;
 	int			failures;		/* in a row, source worker */
 	TimestampTz next_start;		/* back-off */
@@ -207,8 +210,7 @@ typedef struct MziTableShared
 	pg_atomic_uint64 started;	/* TimestampTz */
 } MziTableShared;
 
-extern void mzi_shmem_request(void);	/* shmem_request_hook */
-extern void mzi_shmem_startup(void);	/* shmem_startup_hook */
+extern void mzi_shmem_install(void);	/* hooks, at preload */
 extern bool mzi_shmem_ready(void);	/* false: not preloaded */
 extern void mzi_require_preload(void);	/* ereports with the hint */
 
@@ -224,6 +226,7 @@ extern void mzi_shmem_unlock(void);
 /* ask the launcher to look at a database's catalog again, now or at commit */
 extern void mzi_launcher_wake(Oid database);
 extern void mzi_launcher_wake_at_commit(void);
+extern bool mzi_launcher_wake_pending(void);	/* in this transaction */
 /* set the latches of a source's workers, if they live */
 extern void mzi_source_wake(MziSourceShared *source);
 
@@ -235,6 +238,9 @@ extern void mzi_source_wake(MziSourceShared *source);
  */
 extern bool mzi_source_hold(MziSourceKey key, int timeout_ms);
 
+/* May the source's workers run now?  Looks at wanted, holds and settings. */
+extern bool mzi_source_may_run(MziSourceShared *source);
+
 /* The same for all workers of a database (DROP / RENAME / TEMPLATE). */
 extern bool mzi_database_hold(Oid database, int timeout_ms);
 extern bool mzi_database_is_held(Oid database);
@@ -244,6 +250,27 @@ extern void mzi_progress_broadcast(void);
 extern void mzi_progress_prepare(void);
 extern bool mzi_progress_sleep(long timeout_ms);	/* false: timed out */
 extern void mzi_progress_finish(void);
+
+/* a worker of the source takes and leaves its place; leave on exit */
+extern void mzi_source_attach(MziSourceShared *source, bool sync);
+extern void mzi_source_detach(MziSourceShared *source, bool sync);
+extern void mzi_source_set_state(MziSourceShared *source, MziSourceState state);
+extern void mzi_source_set_failure(MziSourceShared *source, bool sync,
+								   const ErrorData *error, MziErrorClass class);
+extern void mzi_source_set_success(MziSourceShared *source, bool sync);
+
+/* places of the cluster-wide pool of processes that copy tables */
+extern bool mzi_sync_pool_take(void);
+extern void mzi_sync_pool_give(void);
+
+/* for the launcher and its scouts */
+extern bool mzi_launcher_attach(void);	/* false: there is one already */
+extern void mzi_launcher_detach(void);
+extern List *mzi_launcher_take_dirty(bool *all);	/* of oid */
+extern void mzi_launcher_note_orphans(Oid database, bool any);
+extern List *mzi_launcher_orphan_databases(void);	/* of oid */
+extern int	mzi_shmem_source_count(void);
+extern MziSourceShared *mzi_shmem_source_at(int index); /* NULL = free place */
 
 extern const char *mzi_source_state_name(MziSourceState state);
 extern const char *mzi_snapshot_phase_name(MziSnapshotPhase phase);

@@ -43,6 +43,6 @@ typedef enum MziErrorClass
 extern MziErrorClass mzi_error_classify(int sqlstate);
 extern bool mzi_error_blames_table(int sqlstate);
 extern const char *mzi_error_class_name(MziErrorClass class);
-extern void mzi_error_clean_text(char *text, Size limit);
+extern void mzi_error_clean_text(char *string, Size limit);
 
 #endif							/* MZI_CORE_ERRORS_H */

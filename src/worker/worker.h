@@ -8,6 +8,7 @@
 #ifndef MZI_WORKER_H
 #define MZI_WORKER_H
 
+#include "postmaster/bgworker.h"
 #include "snapshot/snapshot.h"
 
 /* launcher.c */
@@ -19,7 +20,58 @@ extern void mzi_guard_install(void);
 /* utility.c: DROP DATABASE, RENAME, TEMPLATE, DROP EXTENSION */
 extern void mzi_utility_install(void);
 
-/* stream.c: one replication stream applied to its end or its stop condition */
-typedef struct MziStream MziStream;
+/* janitor.c: are there files of slots that outlived their database? */
+extern bool mzi_janitor_pending_files(void);
+
+/* process.c: what all our processes do at their start and end */
+extern void mzi_process_fill(BackgroundWorker *worker, const char *entry,
+							 const char *type, const char *name);
+extern void mzi_process_start(Oid database, const char *activity);
+extern MziSourceShared *mzi_process_attach(bool sync);
+extern void mzi_process_interrupts(void);
+extern ErrorData *mzi_process_catch(MemoryContext context);
+extern void mzi_process_begin(void);
+extern void mzi_process_commit(void);
+
+/*
+ * stream.c: one replication stream, applied until there is a reason to end.
+ */
+typedef enum MziStreamEnd
+{
+	MZI_STREAM_STOP,			/* the source may not run now */
+	MZI_STREAM_RELOAD,			/* its catalog rows have changed */
+	MZI_STREAM_HANDOVER			/* main: parked; sync: has met the main stream */
+} MziStreamEnd;
+
+typedef struct MziStream
+{
+	/* filled in by the caller */
+	MemoryContext context;		/* lives as long as the stream */
+	MziSourceShared *shared;
+	const MziSource *source;
+	const MziConninfo *conninfo;
+	List	   *tables;			/* of MziTable *: those to apply */
+	const char *slot;
+	bool		sync;			/* catching up for new tables, beside the main
+								 * stream */
+	MziPosition position;		/* where to start; kept up to date */
+	uint32		generation;		/* of the catalog rows read */
+
+	/* private to stream.c and feedback.c */
+	struct MziStreamState *state;
+	MziApply   *apply;			/* for blame after an error */
+} MziStream;
+
+extern MziStreamEnd mzi_stream_run(MziStream *stream);
+
+/* validate.c: is the upstream what was recorded? */
+extern void mzi_validate_identity(MziSession *replication, const MziSource *source,
+								  const MziPosition *position);
+extern void mzi_validate_slot(MziSession *sql, MziSourceShared *shared,
+							  const char *slot, const MziPosition *position);
+extern bool mzi_validate_schema(MziSession *sql, const MziSource *source,
+								List *tables);
+extern void mzi_validate_refresh_slot(MziSession *sql, MziSourceShared *shared,
+									  const char *slot);
 
 #endif							/* MZI_WORKER_H */

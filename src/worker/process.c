@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * process.c
+ *	  What all our background processes do at their start and end.
+ *
+ * NOTES
+ *	  SIGTERM is the ordinary die(): the default handler of background workers
+ *	  raises FATAL inside the handler.  Settings that a role or a database may
+ *	  have changed are set back here, at a priority that nothing later
+ *	  overrides: a worker must not inherit a statement_timeout or a
+ *	  search_path.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "worker/worker.h"
+
+/* A place that this process has taken, for its exit. */
+static MziSourceShared *attached = NULL;
+static bool attached_as_sync = false;
+
+/* Fills in what all our dynamic workers have in common. */
+void
+mzi_process_fill(BackgroundWorker *worker, const char *entry,
+				 const char *type, const char *name)
+{
+	memset(worker, 0, sizeof(BackgroundWorker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	worker->bgw_notify_pid = MyProcPid;
+	strlcpy(worker->bgw_library_name, "mz_ingest", BGW_MAXLEN);
+	strlcpy(worker->bgw_function_name, entry, BGW_MAXLEN);
+	strlcpy(worker->bgw_type, type, BGW_MAXLEN);
+	strlcpy(worker->bgw_name, name, BGW_MAXLEN);
+}
+
+/* Sets one setting so that roles, databases and sessions cannot. */
+static void
+pin_setting(const char *name, const char *value)
+{
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * First thing in each entry point: signals, the database (InvalidOid: only
+ * shared catalogs), and settings.
+ */
+void
+mzi_process_start(Oid database, const char *activity)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	if (OidIsValid(database))
+		BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	else
+		BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+
+	pin_setting("search_path", "");
+	pin_setting("session_replication_role", "replica");
+	pin_setting("row_security", "off");
+	pin_setting("synchronous_commit", "local");
+	pin_setting("statement_timeout", "0");
+	pin_setting("lock_timeout", "0");
+	pin_setting("idle_in_transaction_session_timeout", "0");
+	pin_setting("deadlock_timeout", "200ms");
+	pin_setting("default_transaction_isolation", "read committed");
+	pin_setting("default_transaction_read_only", "off");
+	pin_setting("default_transaction_deferrable", "off");
+	pin_setting("datestyle", "ISO");
+	pin_setting("intervalstyle", "postgres");
+	pin_setting("timezone", "UTC");
+	pin_setting("check_function_bodies", "off");
+	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
+/* Exit callback: leaves the place. */
+static void
+leave_place(int code, Datum arg)
+{
+	if (attached != NULL)
+		mzi_source_detach(attached, attached_as_sync);
+	attached = NULL;
+}
+
+/*
+ * Takes the place of the source named in bgw_extra.  NULL when there is no
+ * such place any more: the process should end.
+ */
+MziSourceShared *
+mzi_process_attach(bool sync)
+{
+	MziSourceKey key;
+	MziSourceShared *source;
+
+	memcpy(&key, MyBgworkerEntry->bgw_extra, sizeof(key));
+	source = mzi_shmem_source(key);
+	if (source == NULL)
+		return NULL;
+	before_shmem_exit(leave_place, (Datum) 0);
+	attached = source;
+	attached_as_sync = sync;
+	mzi_source_attach(source, sync);
+	return source;
+}
+
+/* To be called in every loop: interrupts and configuration. */
+void
+mzi_process_interrupts(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/*
+ * In PG_CATCH: takes the error out of the error stack into "context", logs
+ * it, and leaves the transaction.  Returns the copy.
+ */
+ErrorData *
+mzi_process_catch(MemoryContext context)
+{
+	ErrorData  *error;
+
+	HOLD_INTERRUPTS();
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	EmitErrorReport();
+	FlushErrorState();
+	LWLockReleaseAll();
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(context);
+	RESUME_INTERRUPTS();
+	return error;
+}
+
+/* Begins a transaction with an active snapshot. */
+void
+mzi_process_begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+/* Commits it. */
+void
+mzi_process_commit(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pgstat_report_stat(true);
+}
