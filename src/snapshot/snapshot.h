@@ -52,4 +52,33 @@ extern void mzi_snapshot_prepare(const MziTable *table);
 /* Builds key and statistics after the last chunk, in its own transaction. */
 extern void mzi_snapshot_finish(const MziTable *table);
 
+/* ---------- compare.c: recorded description against the upstream's ---------- */
+
+/* A difference as an error to record or throw (MZ004 or MZ009), or NULL. */
+extern ErrorData *mzi_schema_compare(const MziSource *source,
+									 const MziTable *table, List *keys,
+									 const MziUpstreamTable *upstream);
+
+/*
+ * Why a table is not in the publication any more: schema and name of its oid
+ * now (NULL = dropped), the oid that has its name now (InvalidOid = none).
+ */
+extern ErrorData *mzi_schema_missing(const MziSource *source,
+									 const MziTable *table, const char *schema,
+									 const char *name, Oid other_oid);
+
+/* Any other reason; hint NULL = how to make the table anew. */
+extern ErrorData *mzi_schema_error(const MziSource *source,
+								   const MziTable *table, const char *why,
+								   char *hint);
+
+/*
+ * Both for a list of tables: asks the upstream (no local transaction may be
+ * open), then compares in a transaction of its own.  Returns the tables'
+ * errors, NULL where there is none, in the order of tables; *found gets the
+ * MziUpstreamTable of each (NULL where missing).
+ */
+extern List *mzi_schema_check(MziSession *sql, const MziSource *source,
+							  List *tables, List **found);
+
 #endif							/* MZI_SNAPSHOT_H */

@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * internal.h
+ *	  What the files of this folder share with each other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MZI_SNAPSHOT_INTERNAL_H
+#define MZI_SNAPSHOT_INTERNAL_H
+
+#include "snapshot/snapshot.h"
+
+#include "lib/stringinfo.h"
+
+/* pin.c */
+
+/* A relation upstream that a COPY will read. */
+typedef struct MziPinned
+{
+	Oid			oid;
+	const char *schema;
+	const char *name;
+	bool		only;			/* not its children */
+} MziPinned;
+
+extern void mzi_snapshot_pin(MziSession *sql, const MziTable *table,
+							 const MziPinned *relation);
+extern void mzi_snapshot_append_columns(StringInfo buf, const MziTable *table);
+extern void mzi_snapshot_append_from(StringInfo buf, const char *schema,
+									 const char *name, bool only);
+
+/* estimate.c */
+extern int64 mzi_snapshot_estimate(MziSession *sql, const MziTable *table,
+								   const MziUpstreamTable *upstream);
+
+/* load.c */
+extern void mzi_snapshot_set_phase(const MziTable *table,
+								   MziSnapshotPhase phase);
+extern int	mzi_snapshot_as_replica(void);
+extern char *mzi_snapshot_local_name(const MziTable *table);
+
+#endif							/* MZI_SNAPSHOT_INTERNAL_H */
