@@ -72,6 +72,15 @@ extern char *mzi_allowed_hosts; /* for sources of non-superusers */
 
 extern void mzi_settings_define(void);
 
+/* ---------- bypass.c: our own commands pass the guards ---------- */
+
+/*
+ * Raised (++) by a command of ours around its own DDL on shadow tables and
+ * lowered (--) afterwards; put back by itself when the (sub)transaction fails.
+ */
+extern int	mzi_guard_bypass;
+extern void mzi_guard_bypass_install(void);
+
 /* ---------- shmem.c: what processes tell each other ---------- */
 
 /* State of a source, as USERS and Materialize name it. */
@@ -254,6 +263,8 @@ extern void mzi_progress_finish(void);
 /* a worker of the source takes and leaves its place; leave on exit */
 extern void mzi_source_attach(MziSourceShared *source, bool sync);
 extern void mzi_source_detach(MziSourceShared *source, bool sync);
+extern void mzi_source_rows_changed(MziSourceShared *source);
+extern void mzi_source_count_helper(MziSourceShared *source, int delta);
 extern void mzi_source_set_state(MziSourceShared *source, MziSourceState state);
 extern void mzi_source_set_failure(MziSourceShared *source, bool sync,
 								   const ErrorData *error, MziErrorClass class);

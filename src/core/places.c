@@ -202,11 +202,37 @@ mzi_source_detach(MziSourceShared *source, bool sync)
 		source->proc = NULL;
 		if (source->handover == MZI_HANDOVER_STOPPED)
 			source->handover = MZI_HANDOVER_REQUESTED;
+		if (source->state == MZI_SOURCE_RUNNING || source->state == MZI_SOURCE_STARTING)
+			source->state = source->wanted && mzi_enabled ?
+				MZI_SOURCE_STARTING : MZI_SOURCE_PAUSED;
 	}
 	set_source_latches(source);
 	set_launcher_latch();
 	LWLockRelease(mzi_shared->lock);
 	mzi_progress_broadcast();
+}
+
+/*
+ * The calling process has changed the source's rows: its workers should read
+ * them again.
+ */
+void
+mzi_source_rows_changed(MziSourceShared *source)
+{
+	LWLockAcquire(mzi_shared->lock, LW_EXCLUSIVE);
+	source->catalog_generation++;
+	set_source_latches(source);
+	LWLockRelease(mzi_shared->lock);
+	mzi_progress_broadcast();
+}
+
+/* One process more (delta 1) or less (-1) that copies tables of the source. */
+void
+mzi_source_count_helper(MziSourceShared *source, int delta)
+{
+	LWLockAcquire(mzi_shared->lock, LW_EXCLUSIVE);
+	source->sync_helpers += delta;
+	LWLockRelease(mzi_shared->lock);
 }
 
 /* Sets the state that the status views show, and tells those who wait. */

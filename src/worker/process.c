@@ -20,6 +20,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -71,7 +72,7 @@ mzi_process_start(Oid database, const char *activity)
 	pin_setting("search_path", "");
 	pin_setting("session_replication_role", "replica");
 	pin_setting("row_security", "off");
-	pin_setting("synchronous_commit", "local");
+	pin_setting("synchronous_commit", "off");
 	pin_setting("statement_timeout", "0");
 	pin_setting("lock_timeout", "0");
 	pin_setting("idle_in_transaction_session_timeout", "0");
@@ -158,11 +159,75 @@ mzi_process_begin(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
-/* Commits it. */
+/*
+ * Commits it, and returns when it is on disk: what follows (a slot made or
+ * dropped upstream, a state shown) must not survive it.  Batches of data do
+ * not come here, they commit asynchronously.
+ */
 void
 mzi_process_commit(void)
 {
 	PopActiveSnapshot();
+	ForceSyncCommit();
 	CommitTransactionCommand();
 	pgstat_report_stat(true);
+}
+
+/*
+ * Marks a table as failed, in a transaction of its own, and says so in the
+ * log and the history.
+ */
+void
+mzi_process_fail_table(int64 table, ErrorData *error, XLogRecPtr lsn)
+{
+	MziTable   *row;
+
+	mzi_process_begin();
+	row = mzi_table_load(table);
+	if (row != NULL && row->state != MZI_TABLE_FAILED)
+	{
+		char	   *name = quote_qualified_identifier(row->upstream_schema,
+													  row->upstream_name);
+
+		mzi_table_set_failed(table, error, lsn);
+		mzi_history_add("table", table, name, "failed", error);
+		ereport(LOG,
+				(errmsg("shadow table of \"%s\" stops: %s", name, error->message)));
+	}
+	mzi_process_commit();
+	mzi_progress_broadcast();
+}
+
+/*
+ * Records why a (sync) worker ends: in shared memory and the history, and a
+ * definite error in the source's row, so that it is not started again.  The
+ * same protocol violation for the fourth time is definite.
+ */
+void
+mzi_process_fail(MziSourceShared *shared, bool sync, ErrorData *error)
+{
+	MziErrorClass class = mzi_error_classify(error->sqlerrcode);
+	MziSource  *source;
+
+	if (error->sqlerrcode == ERRCODE_MZI_PROTOCOL_VIOLATION &&
+		(sync ? shared->sync_failures : shared->failures) >= 3)
+		class = MZI_ERROR_DEFINITE;
+	mzi_source_set_failure(shared, sync, error, class);
+
+	mzi_process_begin();
+	source = mzi_catalog_installed() ?
+		mzi_source_load(shared->key.source, true) : NULL;
+	if (source != NULL)
+	{
+		mzi_history_add("source", source->id, shared->name, "stalled", error);
+		if (class == MZI_ERROR_DEFINITE)
+		{
+			mzi_source_set_error(source->id, error);
+			mzi_shmem_lock(LW_EXCLUSIVE);
+			shared->wanted = false;
+			mzi_shmem_unlock();
+		}
+	}
+	mzi_process_commit();
+	mzi_progress_broadcast();
 }

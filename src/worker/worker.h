@@ -23,6 +23,42 @@ extern void mzi_utility_install(void);
 /* janitor.c: are there files of slots that outlived their database? */
 extern bool mzi_janitor_pending_files(void);
 
+/* ---------- orphan_file.c: slots that outlive their database ---------- */
+
+/*
+ * One file in $PGDATA/mz_ingest/orphans, named as the slot.  It counts from
+ * the moment its transaction has committed.
+ */
+typedef struct MziOrphanFile
+{
+	char	   *slot;
+	char	   *host;
+	int			port;
+	char	   *database;		/* upstream */
+	Oid			local_database; /* where the source lived */
+	FullTransactionId xid;		/* that drops the source's database or
+								 * extension; invalid = known to have
+								 * committed */
+	char	   *sealed;			/* base64; NULL = could not be recorded */
+	char	   *fingerprint;	/* of the key it is sealed under */
+	TimestampTz since;
+	int			attempts;
+	TimestampTz last_attempt;	/* 0 = none */
+	char	   *last_error;		/* NULL = none */
+} MziOrphanFile;
+
+/* What has become of the transaction that wrote a file. */
+typedef enum MziOrphanFate
+{
+	MZI_ORPHAN_UNDECIDED,		/* still running */
+	MZI_ORPHAN_VALID,			/* committed: the slot has no owner */
+	MZI_ORPHAN_VOID				/* it did not commit: the slot is in use */
+} MziOrphanFate;
+
+extern List *mzi_orphan_file_list(void);	/* of MziOrphanFile * */
+extern MziOrphanFate mzi_orphan_file_fate(const MziOrphanFile *file);
+extern bool mzi_orphan_file_remove(const char *slot);	/* false: there was none */
+
 /* process.c: what all our processes do at their start and end */
 extern void mzi_process_fill(BackgroundWorker *worker, const char *entry,
 							 const char *type, const char *name);
@@ -32,6 +68,8 @@ extern void mzi_process_interrupts(void);
 extern ErrorData *mzi_process_catch(MemoryContext context);
 extern void mzi_process_begin(void);
 extern void mzi_process_commit(void);
+extern void mzi_process_fail_table(int64 table, ErrorData *error, XLogRecPtr lsn);
+extern void mzi_process_fail(MziSourceShared *shared, bool sync, ErrorData *error);
 
 /*
  * stream.c: one replication stream, applied until there is a reason to end.
@@ -63,6 +101,9 @@ typedef struct MziStream
 } MziStream;
 
 extern MziStreamEnd mzi_stream_run(MziStream *stream);
+
+/* sync.c: what the sync worker and its copy workers share */
+extern bool mzi_sync_is_pending(const MziTable *table);
 
 /* validate.c: is the upstream what was recorded? */
 extern void mzi_validate_identity(MziSession *replication, const MziSource *source,

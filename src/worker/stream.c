@@ -1,0 +1,786 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream.c
+ *	  Follows one replication slot: receive, batch, commit.
+ *
+ * NOTES
+ *	  The loop drains the socket into the decoder and the netting of
+ *	  src/apply.  A batch is one or more whole upstream transactions; it ends
+ *	  between two of them when the socket has run dry, or when it is large or
+ *	  old enough, and becomes one local transaction together with the position
+ *	  row.  An upstream transaction too large for memory is written piece by
+ *	  piece inside one local transaction.  So readers see committed upstream
+ *	  states only, and what is here and where to resume cannot differ.
+ *
+ *	  While the last committed transaction is young the batch ends at the
+ *	  first dry look at the socket (latency); when we are behind, more looks
+ *	  are taken with short naps between (throughput): a client that naps lets
+ *	  the walsender send without waking anybody.
+ *
+ *	  Between batches, at a boundary, the loop looks for reasons to end: the
+ *	  source may not run, its catalog rows have changed, or a sync worker
+ *	  asks to hand over.
+ *
+ *	  Handover (tables are added on a slot of their own, see sync_worker.c):
+ *
+ *		sync: close to the main stream -> parks at its position F, REQUESTED
+ *		main: at a boundary with position P >= F, durable -> STOPPED at P
+ *		sync: applies what commits before P, and ends
+ *		sync: one local transaction makes its slot the source's -> DONE
+ *
+ *	  The parked stream reads nothing, so it cannot run ahead of P.
+ *
+ *	  Memory: stream->context lives as long as the stream; libpq's and the
+ *	  sessions' memory hangs on it.  Netted changes live in the apply object.
+ *	  Nothing is allocated per message.
+ *
+ *	  Errors: whatever is thrown ends the stream; the worker decides by
+ *	  SQLSTATE and by the blamed table what it means.  A batch that has been
+ *	  received whole is committed even if the connection is gone meanwhile,
+ *	  since nothing in it needs the connection.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "replication/origin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "worker/stream_state.h"
+
+/* Length of a nap between two looks at an empty socket. */
+#define NAP_US 100
+/* Dry looks that end a batch while we are behind. */
+#define DRY_ROUNDS_BEHIND 10
+/* Dry looks after which we wait on the socket. */
+#define DRY_ROUNDS_IDLE 20
+/* Older than this at arrival: we are behind. */
+#define BEHIND_MS 50
+/* An idle position is written to the row after this time or this much WAL. */
+#define IDLE_WRITE_MS 10000
+#define IDLE_WRITE_BYTES (16 * 1024 * 1024)
+/* The sync stream asks for the handover when it is this close. */
+#define HANDOVER_DISTANCE (16 * 1024 * 1024)
+/* The slot's health is asked for this often. */
+#define SLOT_CHECK_MS 30000
+
+/* Error context: which stream. */
+static void
+stream_error_context(void *arg)
+{
+	MziStream  *stream = arg;
+
+	errcontext("source %s, slot \"%s\"",
+			   mzi_name_quote(stream->source->name), stream->slot);
+}
+
+/* Raises a refusal of the decoder. */
+static void
+refuse_message(MziStream *stream, const MziFrame *frame)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_MZI_PROTOCOL_VIOLATION),
+			 errmsg("protocol violation in the replication stream at %X/%X: %s",
+					LSN_FORMAT_ARGS(frame->start_lsn), stream->state->decoder->error),
+			 errdetail("Nothing of the transaction has been applied."),
+			 errhint("If this happens again at the same place, look at the upstream server and at what is between it and this one.")));
+}
+
+/* ---------- the local transaction ---------- */
+
+/* Opens the local transaction of the batch, if it is not open. */
+static void
+open_local(MziStreamState *state)
+{
+	if (state->local_open)
+		return;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	state->local_open = true;
+}
+
+/* Writes what has been netted so far. */
+static void
+flush_changes(MziStream *stream)
+{
+	open_local(stream->state);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	mzi_apply_flush(stream->apply);
+	PopActiveSnapshot();
+}
+
+/* Writes stream->position: for the main stream its row, else the sync's. */
+static void
+write_position(MziStream *stream)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (stream->sync)
+		mzi_source_set_next(stream->source->id, stream->slot, "catching up",
+							stream->source->next_consistent_point,
+							stream->position.end_lsn);
+	else
+		mzi_position_write(stream->source->id, &stream->position);
+	PopActiveSnapshot();
+}
+
+/* Commits the open local transaction with the position in it. */
+static void
+commit_local(MziStream *stream)
+{
+	write_position(stream);
+	CommitTransactionCommand();
+	stream->state->local_open = false;
+	MemoryContextSwitchTo(stream->context);
+	mzi_feedback_remember(stream, XactLastCommitEnd);
+}
+
+/* Makes what was committed known to readers of shared memory. */
+static void
+publish_progress(MziStream *stream)
+{
+	MziStreamState *state = stream->state;
+	XLogRecPtr	applied = Max(stream->position.end_lsn, state->idle_lsn);
+
+	if (stream->sync)
+		return;
+	if (applied > pg_atomic_read_u64(&stream->shared->applied_lsn))
+		pg_atomic_write_u64(&stream->shared->applied_lsn, applied);
+	mzi_progress_broadcast();
+}
+
+/* Ends the batch: one local commit for all its upstream transactions. */
+static void
+commit_batch(MziStream *stream)
+{
+	MziStreamState *state = stream->state;
+
+	Assert(!state->in_transaction && state->batch_transactions > 0);
+	flush_changes(stream);
+	stream->position = state->batch_position;
+	commit_local(stream);
+	mzi_apply_count(stream->apply, GetCurrentTimestamp());
+	mzi_apply_reset(stream->apply);
+
+	if (!stream->sync)
+	{
+		pg_atomic_fetch_add_u64(&stream->shared->transactions, state->batch_transactions);
+		pg_atomic_fetch_add_u64(&stream->shared->batches, 1);
+		pg_atomic_write_u64(&stream->shared->last_commit_time,
+							(uint64) stream->position.committed_at);
+	}
+	state->batch_transactions = 0;
+	publish_progress(stream);
+	pgstat_report_stat(false);
+}
+
+/*
+ * Writes a position that comes from keepalives: everything before idle_lsn
+ * has been seen, and nothing of it was for us.  A keepalive beyond the
+ * upstream's own end of WAL is a lie, which must never reach the slot.
+ */
+static void
+write_idle_position(MziStream *stream)
+{
+	MziStreamState *state = stream->state;
+	MziResult  *result;
+	XLogRecPtr	end_of_wal;
+
+	result = mzi_session_query(state->sql,
+							   stream->source->upstream_in_recovery ?
+							   "SELECT pg_catalog.pg_last_wal_replay_lsn()" :
+							   "SELECT pg_catalog.pg_current_wal_lsn()", 0);
+	end_of_wal = mzi_result_lsn(result, 0, 0);
+	mzi_result_free(result);
+	if (state->idle_lsn > end_of_wal)
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_PROTOCOL_VIOLATION),
+				 errmsg("keepalive of the upstream is ahead of its WAL"),
+				 errdetail("It said %X/%X, its WAL ends at %X/%X.",
+						   LSN_FORMAT_ARGS(state->idle_lsn),
+						   LSN_FORMAT_ARGS(end_of_wal))));
+	pg_atomic_write_u64(&stream->shared->upstream_lsn, end_of_wal);
+
+	stream->position.end_lsn = state->idle_lsn;
+	stream->position.commit_lsn = InvalidXLogRecPtr;
+	stream->position.xid = InvalidTransactionId;
+	open_local(state);
+	commit_local(stream);
+	state->last_idle_write = GetCurrentTimestamp();
+	publish_progress(stream);
+}
+
+/* ---------- messages ---------- */
+
+/*
+ * The first transaction of a connection must be the last one that was
+ * applied: the proof that this upstream is the one we followed.
+ */
+static void
+check_rejoin(MziStream *stream, XLogRecPtr commit_lsn, TransactionId xid,
+			 TimestampTz commit_time)
+{
+	const MziPosition *position = &stream->position;
+
+	stream->state->proof_pending = false;
+	if (commit_lsn == position->commit_lsn && xid == position->xid &&
+		commit_time == position->committed_at)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_MZI_UPSTREAM_IDENTITY),
+			 errmsg("upstream server does not have the last transaction that was applied"),
+			 errdetail("Expected transaction %u with commit LSN %X/%X, got %u at %X/%X: the server was restored to an earlier time, or it is another one.",
+					   position->xid, LSN_FORMAT_ARGS(position->commit_lsn),
+					   xid, LSN_FORMAT_ARGS(commit_lsn)),
+			 errhint("Start over with: SELECT mz_ingest.resync_source(%s);",
+					 quote_literal_cstr(mzi_name_quote(stream->source->name)))));
+}
+
+/* BEGIN; true when the sync stream has met its target. */
+static bool
+handle_begin(MziStream *stream, const MziMessage *message)
+{
+	MziStreamState *state = stream->state;
+
+	if (state->proof_pending)
+		check_rejoin(stream, message->u.begin.commit_lsn, message->u.begin.xid,
+					 message->u.begin.commit_time);
+	if (!XLogRecPtrIsInvalid(state->target) &&
+		!mzi_lsn_is_before(message->u.begin.commit_lsn, state->target))
+		return true;
+	state->in_transaction = true;
+	state->commit_lsn = message->u.begin.commit_lsn;
+	state->xid = message->u.begin.xid;
+	state->commit_time = message->u.begin.commit_time;
+	state->skipping = mzi_lsn_is_before(state->commit_lsn, stream->position.end_lsn);
+	if (!state->skipping)
+		mzi_apply_begin(stream->apply, state->xid, state->commit_lsn);
+	return false;
+}
+
+/* COMMIT: the transaction belongs to the batch. */
+static void
+handle_commit(MziStream *stream, const MziMessage *message)
+{
+	MziStreamState *state = stream->state;
+
+	state->in_transaction = false;
+	if (state->skipping)
+		return;
+	state->batch_position.end_lsn = message->u.commit.end_lsn;
+	state->batch_position.commit_lsn = state->commit_lsn;
+	state->batch_position.xid = state->xid;
+	state->batch_position.committed_at = state->commit_time;
+	if (state->batch_transactions++ == 0)
+		state->batch_since = GetCurrentTimestamp();
+}
+
+/* Is more held in memory than the settings allow? */
+static bool
+memory_is_full(MziStream *stream)
+{
+	return mzi_apply_pending_rows(stream->apply) >= mzi_batch_max_rows ||
+		mzi_apply_pending_bytes(stream->apply) >= (Size) mzi_batch_max_bytes_kb * 1024;
+}
+
+/* One pgoutput message; true when the stream has met its target. */
+static bool
+handle_message(MziStream *stream, const MziFrame *frame)
+{
+	MziStreamState *state = stream->state;
+	MziMessage	message;
+
+	if (!mzi_decode_message(state->decoder, frame, &message))
+		refuse_message(stream, frame);
+	switch (message.kind)
+	{
+		case MZI_MESSAGE_BEGIN:
+			return handle_begin(stream, &message);
+		case MZI_MESSAGE_COMMIT:
+			handle_commit(stream, &message);
+			return false;
+		case MZI_MESSAGE_RELATION:
+			mzi_apply_message(stream->apply, &message);
+			return false;
+		default:
+			if (state->skipping)
+				return false;
+			mzi_apply_message(stream->apply, &message);
+			if (memory_is_full(stream))
+				flush_changes(stream);
+			return false;
+	}
+}
+
+/* A keepalive; true when the stream has met its target. */
+static bool
+handle_keepalive(MziStream *stream, const MziFrame *frame)
+{
+	MziStreamState *state = stream->state;
+
+	if (!stream->sync && frame->end_lsn > pg_atomic_read_u64(&stream->shared->upstream_lsn))
+		pg_atomic_write_u64(&stream->shared->upstream_lsn, frame->end_lsn);
+	/* past the transaction that should have come again, without it */
+	if (state->proof_pending && !state->in_transaction &&
+		frame->end_lsn >= stream->position.end_lsn)
+		check_rejoin(stream, frame->end_lsn, InvalidTransactionId, 0);
+	if (!state->in_transaction && frame->end_lsn > state->idle_lsn)
+		state->idle_lsn = frame->end_lsn;
+	if (frame->reply_requested)
+		mzi_feedback_send(stream, false);
+	return !state->in_transaction && !XLogRecPtrIsInvalid(state->target) &&
+		frame->end_lsn >= state->target;
+}
+
+/* One CopyData; true when the stream has met its target. */
+static bool
+handle_frame(MziStream *stream, const char *buffer, int length)
+{
+	MziStreamState *state = stream->state;
+	MziFrame	frame;
+
+	if (!mzi_decode_frame(state->decoder, buffer, length, &frame))
+		refuse_message(stream, &frame);
+	state->last_sent = frame.send_time;
+	state->received_lsn = Max(state->received_lsn, Max(frame.start_lsn, frame.end_lsn));
+	if (!stream->sync)
+	{
+		pg_atomic_write_u64(&stream->shared->received_lsn, state->received_lsn);
+		pg_atomic_fetch_add_u64(&stream->shared->messages, 1);
+		pg_atomic_fetch_add_u64(&stream->shared->bytes, length);
+	}
+	return frame.kind == 'k' ? handle_keepalive(stream, &frame) :
+		handle_message(stream, &frame);
+}
+
+/* ---------- between batches ---------- */
+
+/* Did the last transaction arrive long after its commit? */
+static bool
+is_behind(const MziStreamState *state)
+{
+	return TimestampDifferenceExceeds(state->batch_position.committed_at,
+									  state->last_sent, BEHIND_MS);
+}
+
+/* Should the batch end now?  dry: nothing more has arrived. */
+static bool
+batch_is_over(MziStream *stream, bool dry)
+{
+	MziStreamState *state = stream->state;
+
+	if (state->in_transaction || state->batch_transactions == 0)
+		return false;
+	if (memory_is_full(stream) || state->local_open)
+		return true;
+	if (dry && state->dry_rounds >= (is_behind(state) ? DRY_ROUNDS_BEHIND : 1))
+		return true;
+	if (!dry && (state->batch_transactions & 63) != 0)
+		return false;			/* spare the clock */
+	return TimestampDifferenceExceeds(state->batch_since, GetCurrentTimestamp(),
+									  mzi_batch_max_delay_ms);
+}
+
+/* Is nothing in flight: no open upstream transaction, no uncommitted batch? */
+static bool
+at_boundary(const MziStreamState *state)
+{
+	return !state->in_transaction && state->batch_transactions == 0 &&
+		!state->local_open;
+}
+
+/* Main stream: a sync worker asks us to stop; true when we have. */
+static bool
+stop_for_handover(MziStream *stream)
+{
+	MziStreamState *state = stream->state;
+	MziSourceShared *shared = stream->shared;
+	MziHandover handover;
+	XLogRecPtr	floor;
+
+	mzi_shmem_lock(LW_SHARED);
+	handover = shared->handover;
+	floor = shared->handover_floor;
+	mzi_shmem_unlock();
+	if (handover != MZI_HANDOVER_REQUESTED)
+		return false;
+	if (Max(stream->position.end_lsn, state->idle_lsn) < floor)
+	{
+		/* nothing may come for long: ask where the upstream is */
+		if (TimestampDifferenceExceeds(state->last_request, GetCurrentTimestamp(), 100))
+			mzi_feedback_send(stream, true);
+		return false;
+	}
+	if (state->idle_lsn > stream->position.end_lsn)
+		write_idle_position(stream);
+	XLogFlush(XactLastCommitEnd);
+	mzi_feedback_send(stream, false);
+
+	mzi_shmem_lock(LW_EXCLUSIVE);
+	if (shared->handover == MZI_HANDOVER_REQUESTED)
+	{
+		shared->handover = MZI_HANDOVER_STOPPED;
+		shared->handover_lsn = stream->position.end_lsn;
+		handover = MZI_HANDOVER_STOPPED;
+	}
+	mzi_shmem_unlock();
+	mzi_source_wake(shared);
+	return handover == MZI_HANDOVER_STOPPED;
+}
+
+/*
+ * Sync stream: asks for the handover when it is close to the main stream,
+ * parks, and learns its target; true when it is there already.
+ */
+static bool
+negotiate_handover(MziStream *stream, bool dry)
+{
+	MziStreamState *state = stream->state;
+	MziSourceShared *shared = stream->shared;
+	XLogRecPtr	main_lsn = pg_atomic_read_u64(&shared->applied_lsn);
+	bool		wake = false;
+
+	if (!XLogRecPtrIsInvalid(state->target))
+		return false;
+	mzi_shmem_lock(LW_EXCLUSIVE);
+	if (shared->handover == MZI_HANDOVER_NONE)
+	{
+		state->parked = false;
+		if (shared->pid != 0 &&
+			(dry || stream->position.end_lsn + HANDOVER_DISTANCE >= main_lsn))
+		{
+			shared->handover = MZI_HANDOVER_REQUESTED;
+			shared->handover_floor = stream->position.end_lsn;
+			state->parked = wake = true;
+		}
+	}
+	else if (shared->handover == MZI_HANDOVER_STOPPED)
+	{
+		state->target = shared->handover_lsn;
+		state->parked = false;
+	}
+	mzi_shmem_unlock();
+	if (wake)
+		mzi_source_wake(shared);
+	return !XLogRecPtrIsInvalid(state->target) &&
+		stream->position.end_lsn >= state->target;
+}
+
+/* At a boundary: is there a reason to end?  *end is set when true. */
+static bool
+should_end(MziStream *stream, bool dry, MziStreamEnd *end)
+{
+	uint32		generation;
+
+	if (!mzi_source_may_run(stream->shared))
+	{
+		*end = MZI_STREAM_STOP;
+		return true;
+	}
+	mzi_shmem_lock(LW_SHARED);
+	generation = stream->shared->catalog_generation;
+	mzi_shmem_unlock();
+	if (generation != stream->generation && !stream->sync)
+	{
+		*end = MZI_STREAM_RELOAD;
+		return true;
+	}
+	*end = MZI_STREAM_HANDOVER;
+	return stream->sync ? negotiate_handover(stream, dry) : stop_for_handover(stream);
+}
+
+/* The upstream has said nothing for too long: ask, then give up. */
+static void
+check_silence(MziStream *stream, TimestampTz now)
+{
+	MziStreamState *state = stream->state;
+
+	if (TimestampDifferenceExceeds(state->last_received, now, mzi_receiver_timeout_ms))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("postgres: connection closed"),
+				 errdetail("The upstream server has not answered for %d ms (mz_ingest.receiver_timeout).",
+						   mzi_receiver_timeout_ms)));
+	if (TimestampDifferenceExceeds(state->last_received, now, mzi_receiver_timeout_ms / 2) &&
+		TimestampDifferenceExceeds(state->last_request, now, mzi_receiver_timeout_ms / 8))
+		mzi_feedback_send(stream, true);
+}
+
+/*
+ * Duties of the main stream at a boundary: idle position, schema, slot.  True
+ * when a table was taken out and the catalog must be read again.
+ */
+static bool
+do_duties(MziStream *stream, TimestampTz now)
+{
+	MziStreamState *state = stream->state;
+
+	if (stream->sync)
+		return false;
+	if (state->idle_lsn > stream->position.end_lsn &&
+		(TimestampDifferenceExceeds(state->last_idle_write, now, IDLE_WRITE_MS) ||
+		 state->idle_lsn - stream->position.end_lsn >= IDLE_WRITE_BYTES))
+		write_idle_position(stream);
+	if (TimestampDifferenceExceeds(state->last_slot_check, now, SLOT_CHECK_MS))
+	{
+		mzi_validate_refresh_slot(state->sql, stream->shared, stream->slot);
+		state->last_slot_check = GetCurrentTimestamp();
+	}
+	if (TimestampDifferenceExceeds(state->last_validation, now,
+								   mzi_schema_validation_interval_ms))
+	{
+		bool		changed = mzi_validate_schema(state->sql, stream->source,
+												  stream->tables);
+
+		state->last_validation = GetCurrentTimestamp();
+		return changed;
+	}
+	return false;
+}
+
+/* Waits for the upstream or our latch; a parked stream for the latch only. */
+static int
+wait_for_news(MziStream *stream, long timeout_ms)
+{
+	int			events;
+
+	if (!stream->state->parked)
+		return mzi_replication_wait(stream->state->replication, timeout_ms);
+	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					   timeout_ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	return events & ~WL_LATCH_SET;
+}
+
+/*
+ * Nothing to read: end a batch, do what is due, nap or wait.  True when the
+ * stream should end.
+ */
+static bool
+rest(MziStream *stream, MziStreamEnd *end)
+{
+	MziStreamState *state = stream->state;
+	TimestampTz now;
+	long		timeout_ms = 1000;
+	int			events;
+
+	state->dry_rounds++;
+	if (batch_is_over(stream, true))
+		commit_batch(stream);
+	now = GetCurrentTimestamp();
+	if (at_boundary(state))
+	{
+		if (should_end(stream, true, end))
+			return true;
+		if (do_duties(stream, now))
+		{
+			*end = MZI_STREAM_RELOAD;
+			return true;
+		}
+		if (state->idle_lsn > pg_atomic_read_u64(&stream->shared->applied_lsn))
+			publish_progress(stream);
+	}
+	mzi_feedback_advance(stream);
+	if (mzi_feedback_due(stream, now))
+		mzi_feedback_send(stream, false);
+	if (!state->parked)
+		check_silence(stream, now);
+
+	if (state->dry_rounds < DRY_ROUNDS_IDLE && !state->parked)
+	{
+		pg_usleep(NAP_US);
+		return false;
+	}
+	if (!dlist_is_empty(&state->pairs))
+		timeout_ms = 200;
+	if (stream->sync)
+		timeout_ms = 50;
+	timeout_ms = Min(timeout_ms, mzi_schema_validation_interval_ms);
+	events = wait_for_news(stream, timeout_ms);
+	/* somebody wants to know where we are, or a sync stream its target */
+	if (((events & WL_LATCH_SET) || !XLogRecPtrIsInvalid(state->target)) &&
+		TimestampDifferenceExceeds(state->last_request, GetCurrentTimestamp(), 5))
+		mzi_feedback_send(stream, true);
+	return false;
+}
+
+/*
+ * After a message: end the batch when it is over, and then look for reasons
+ * to end the stream.
+ */
+static bool
+after_message(MziStream *stream, MziStreamEnd *end)
+{
+	if (!batch_is_over(stream, false))
+		return false;
+	commit_batch(stream);
+	if (mzi_feedback_due(stream, GetCurrentTimestamp()))
+		mzi_feedback_send(stream, false);
+	if (should_end(stream, false, end))
+		return true;
+	if (do_duties(stream, GetCurrentTimestamp()))
+	{
+		*end = MZI_STREAM_RELOAD;
+		return true;
+	}
+	return false;
+}
+
+/* The loop. */
+static MziStreamEnd
+follow(MziStream *stream)
+{
+	MziStreamState *state = stream->state;
+	MziStreamEnd end;
+
+	for (;;)
+	{
+		char	   *buffer;
+		int			length = 0;
+
+		mzi_process_interrupts();
+		if (!state->parked)
+		{
+			length = mzi_replication_receive(state->replication, &buffer);
+			if (length == 0)
+			{
+				mzi_replication_consume(state->replication);
+				length = mzi_replication_receive(state->replication, &buffer);
+			}
+		}
+		if (length < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("postgres: connection closed"),
+					 errdetail("The upstream server has ended the replication stream.")));
+		if (length == 0)
+		{
+			if (rest(stream, &end))
+				return end;
+			continue;
+		}
+		if (state->dry_rounds > 0 || (pg_atomic_read_u64(&stream->shared->messages) & 1023) == 0)
+			state->last_received = GetCurrentTimestamp();
+		state->dry_rounds = 0;
+		if (handle_frame(stream, buffer, length))
+		{
+			if (state->batch_transactions > 0)
+				commit_batch(stream);
+			return MZI_STREAM_HANDOVER;
+		}
+		if (after_message(stream, &end))
+			return end;
+	}
+}
+
+/* ---------- start ---------- */
+
+/* May every value come in binary? */
+static bool
+use_binary(MziStream *stream)
+{
+	return mzi_binary && mzi_session_version(stream->state->replication) >= 140000 &&
+		mzi_binary_is_safe(stream->tables);
+}
+
+/* Does the upstream's COMMIT wait for standbys, of which we may be one? */
+static bool
+upstream_is_synchronous(MziSession *sql)
+{
+	MziResult  *result = mzi_session_query(sql,
+										   "SELECT pg_catalog.current_setting('synchronous_standby_names') <> ''", 0);
+	bool		synchronous = mzi_result_bool(result, 0, 0);
+
+	mzi_result_free(result);
+	return synchronous;
+}
+
+/* Connects, checks that the upstream is the recorded one, starts the stream. */
+static void
+start(MziStream *stream)
+{
+	MziStreamState *state = stream->state;
+	XLogRecPtr	from = stream->position.end_lsn;
+
+	state->sql = mzi_session_open(stream->context, stream->conninfo,
+								  MZI_SESSION_SQL, mzi_name_quote(stream->source->name));
+	state->replication = mzi_session_open(stream->context, stream->conninfo,
+										  MZI_SESSION_REPLICATION,
+										  mzi_name_quote(stream->source->name));
+	mzi_session_set_tick(state->sql, mzi_feedback_tick, stream);
+	mzi_validate_identity(state->replication, stream->source, &stream->position);
+	mzi_validate_slot(state->sql, stream->shared, stream->slot, &stream->position);
+	state->confirm_end = upstream_is_synchronous(state->sql);
+
+	if (!stream->sync && !state->confirm_end &&
+		!XLogRecPtrIsInvalid(stream->position.commit_lsn))
+	{
+		from = stream->position.commit_lsn;
+		state->proof_pending = true;
+	}
+	stream->apply = mzi_apply_create(stream->context, MyDatabaseId, stream->tables,
+									 mzi_feedback_tick, stream);
+	mzi_replication_start(state->replication, stream->slot, from,
+						  stream->source->publication, use_binary(stream));
+	ereport(LOG,
+			(errmsg("source %s: streaming from slot \"%s\" at %X/%X (server version %d, %s)",
+					mzi_name_quote(stream->source->name), stream->slot,
+					LSN_FORMAT_ARGS(from), mzi_session_version(state->replication),
+					mzi_session_is_encrypted(state->replication) ? "TLS" : "no TLS")));
+}
+
+/*
+ * Follows the slot from stream->position until there is a reason to end.
+ * No transaction may be open.  Throws whatever goes wrong.
+ */
+MziStreamEnd
+mzi_stream_run(MziStream *stream)
+{
+	MziStreamState *state;
+	ErrorContextCallback callback;
+	MziStreamEnd end;
+	MemoryContext old = MemoryContextSwitchTo(stream->context);
+
+	stream->state = state = palloc0(sizeof(MziStreamState));
+	state->decoder = palloc(sizeof(MziDecoder));
+	mzi_decoder_reset(state->decoder);
+	dlist_init(&state->pairs);
+
+	callback.callback = stream_error_context;
+	callback.arg = stream;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	/* what a predecessor committed asynchronously is durable from here on */
+	XLogFlush(GetXLogInsertRecPtr());
+	state->durable_end = stream->position.end_lsn;
+	state->durable_commit = stream->position.commit_lsn;
+	state->last_received = state->last_report = state->last_idle_write =
+		state->last_validation = GetCurrentTimestamp();
+	replorigin_session_origin = mzi_mark_replicated ? DoNotReplicateId : InvalidRepOriginId;
+
+	start(stream);
+	if (!stream->sync)
+	{
+		pg_atomic_write_u64(&stream->shared->durable_lsn, state->durable_end);
+		publish_progress(stream);
+		mzi_source_set_state(stream->shared, MZI_SOURCE_RUNNING);
+	}
+	mzi_source_set_success(stream->shared, stream->sync);
+	end = follow(stream);
+
+	mzi_apply_destroy(stream->apply);
+	stream->apply = NULL;
+	mzi_session_close(state->replication);
+	mzi_session_close(state->sql);
+	state->replication = state->sql = NULL;
+	replorigin_session_origin = InvalidRepOriginId;
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
+	return end;
+}

@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream_state.h
+ *	  What stream.c and feedback.c share; private to them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MZI_STREAM_STATE_H
+#define MZI_STREAM_STATE_H
+
+#include "lib/ilist.h"
+#include "worker/worker.h"
+
+/* A position and the end of the local commit record that holds it. */
+typedef struct MziDurablePair
+{
+	dlist_node	node;
+	XLogRecPtr	end_lsn;
+	XLogRecPtr	commit_lsn;		/* Invalid: an idle position */
+	XLogRecPtr	local_end;
+} MziDurablePair;
+
+typedef struct MziStreamState
+{
+	MziSession *replication;
+	MziSession *sql;			/* for validation; NULL until needed */
+	MziDecoder *decoder;
+	bool		confirm_end;	/* a synchronous upstream waits for end_lsn */
+
+	/* the upstream transaction that is being received */
+	bool		in_transaction;
+	bool		skipping;		/* applied before: the rejoin proof */
+	XLogRecPtr	commit_lsn;
+	TransactionId xid;
+	TimestampTz commit_time;
+
+	/* the batch: complete upstream transactions not yet committed here */
+	int64		batch_transactions;
+	MziPosition batch_position; /* after them */
+	TimestampTz batch_since;	/* when the first of them ended */
+	bool		local_open;		/* a local transaction is open */
+
+	/* progress */
+	bool		proof_pending;	/* the last applied transaction must come */
+	XLogRecPtr	received_lsn;	/* last byte seen */
+	XLogRecPtr	idle_lsn;		/* nothing is in flight before this */
+	XLogRecPtr	durable_end;	/* in the position row, flushed */
+	XLogRecPtr	durable_commit; /* its transaction, Invalid: idle position */
+	XLogRecPtr	reported_lsn;	/* last confirmed to the slot */
+	dlist_head	pairs;			/* of MziDurablePair, not yet flushed */
+
+	/* catching up beside the main stream (sync) */
+	bool		parked;			/* waits for the main stream to stop */
+	XLogRecPtr	target;			/* apply up to here and end; Invalid: not yet
+								 * known */
+
+	/* when things were last done */
+	TimestampTz last_received;
+	TimestampTz last_sent;		/* by the upstream's clock */
+	TimestampTz last_report;
+	TimestampTz last_idle_write;
+	TimestampTz last_validation;
+	TimestampTz last_slot_check;
+	TimestampTz last_request;	/* asked for a keepalive */
+	int			dry_rounds;		/* looks at an empty socket in a row */
+} MziStreamState;
+
+extern void mzi_feedback_remember(MziStream *stream, XLogRecPtr local_end);
+extern void mzi_feedback_advance(MziStream *stream);
+extern void mzi_feedback_send(MziStream *stream, bool reply_requested);
+extern void mzi_feedback_tick(void *arg);
+extern bool mzi_feedback_due(const MziStream *stream, TimestampTz now);
+
+#endif							/* MZI_STREAM_STATE_H */
