@@ -14,6 +14,7 @@
 #ifndef MZI_CATALOG_H
 #define MZI_CATALOG_H
 
+#include "access/transam.h"
 #include "core/core.h"
 #include "nodes/parsenodes.h"
 #include "utils/jsonb.h"
@@ -115,6 +116,7 @@ typedef struct MziTable
 	char		upstream_kind;	/* relkind there */
 	char		replica_identity;	/* relreplident there */
 	char	   *row_filter;		/* NULL = none */
+	List	   *leaf_partitions;	/* of oid: of a published root */
 	MziTableState state;
 	FullTransactionId visible_xid;	/* Invalid = none */
 	int			nkeys;			/* columns in the identity key; 0 = keyless */
@@ -179,9 +181,17 @@ extern bool mzi_catalog_bound(const MziSource *source); /* made in this
 extern char *mzi_catalog_system_id(void);	/* of this cluster, as text */
 
 /* ---------- name.c ---------- */
-extern MziName mzi_name_parse(const char *text);	/* default schema filled in;
+extern MziName mzi_name_parse(const char *input);	/* default schema filled in;
 													 * ereports */
 extern char *mzi_name_quote(MziName name);	/* schema.name for messages */
+
+/*
+ * ---------- object.c: what secrets, connections and sources share ----------
+ *
+ * catalog is "secret", "connection" or "source".
+ */
+extern void mzi_object_rename(const char *catalog, int64 id, const char *name);
+extern void mzi_object_set_owner(const char *catalog, int64 id, Oid owner);
 
 /* ---------- secret.c, sealing in seal.c ---------- */
 extern MziSecret *mzi_secret_find(MziName name, bool missing_ok);
@@ -191,6 +201,7 @@ extern void mzi_secret_delete(int64 id);
 extern char *mzi_secret_reveal(int64 id);	/* plaintext, terminated; wipe with
 											 * explicit_bzero */
 extern List *mzi_secret_dependents(int64 id);	/* of char *: 'connection "x"' */
+extern List *mzi_secret_connections(int64 id);	/* of MziName * */
 
 /* AES-256-GCM; aad binds the ciphertext to its row */
 extern bytea *mzi_seal(const char *plain, int length, const char *aad);

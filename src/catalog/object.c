@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * object.c
+ *	  What secrets, connections and sources share: names and owners.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/private.h"
+#include "catalog/query.h"
+#include "utils/builtins.h"
+
+/*
+ * Builds "UPDATE mz_ingest.<catalog> ...": catalog is one of three fixed
+ * words, checked so that nothing else ever becomes part of a statement.
+ */
+static char *
+update_statement(const char *catalog, const char *assignment)
+{
+	if (strcmp(catalog, "secret") != 0 &&
+		strcmp(catalog, "connection") != 0 &&
+		strcmp(catalog, "source") != 0)
+		elog(ERROR, "no catalog of objects is named \"%s\"", catalog);
+	return psprintf("UPDATE mz_ingest.%s SET %s WHERE id = $1", catalog,
+					assignment);
+}
+
+/*
+ * Gives an object another name in its schema.
+ */
+void
+mzi_object_rename(const char *catalog, int64 id, const char *name)
+{
+	MziQuery	query;
+	bool		taken;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_put_name(&query, name);
+	mzi_query_run(&query,
+				  psprintf("SELECT EXISTS (SELECT FROM mz_ingest.%s o"
+						   " JOIN mz_ingest.%s n USING (schema)"
+						   " WHERE o.id = $1 AND n.name = $2 AND n.id <> $1)",
+						   quote_identifier(catalog), quote_identifier(catalog)));
+	taken = mzi_query_next(&query) && mzi_get_bool(&query);
+	if (!taken)
+	{
+		mzi_put_int64(&query, id);
+		mzi_put_name(&query, name);
+		mzi_query_run(&query, update_statement(catalog, "name = $2"));
+	}
+	mzi_query_close(&query);
+	if (taken)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("%s \"%s\" already exists in the schema", catalog, name),
+				 errhint("Choose another name.")));
+}
+
+/* Gives an object to another role. */
+void
+mzi_object_set_owner(const char *catalog, int64 id, Oid owner)
+{
+	MziQuery	query;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_put_oid(&query, owner);
+	mzi_query_run(&query, update_statement(catalog, "owner = $2::regrole"));
+	mzi_query_close(&query);
+}
