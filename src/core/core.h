@@ -115,14 +115,15 @@ typedef struct MziSharedError
 /*
  * Handover between the main stream and a sync worker that brings new tables
  * (slot exchange).  Steps in order; each field is written by the process
- * named, under MziShared->lock, and the other's latch is set.
+ * named, under MziShared->lock, and the other's latch is set.  The sync worker
+ * sets NONE when the exchange is committed, or by leaving.
  */
 typedef enum MziHandover
 {
 	MZI_HANDOVER_NONE = 0,
 	MZI_HANDOVER_REQUESTED,		/* sync worker: I am close, stop please */
-	MZI_HANDOVER_STOPPED,		/* main: stopped at handover_lsn, durable */
-	MZI_HANDOVER_DONE			/* sync worker: exchange committed */
+	MZI_HANDOVER_STOPPED		/* main: stopped at handover_lsn, durable, and
+								 * will not stream before this is NONE again */
 } MziHandover;
 
 typedef struct MziSourceShared

@@ -182,8 +182,9 @@ mzi_source_attach(MziSourceShared *source, bool sync)
 }
 
 /*
- * It leaves; called on exit.  A handover that one side was part of is off,
- * and the other side learns of it.
+ * It leaves; called on exit.  A handover ends with the sync worker.  One that
+ * the main stream has stopped for stays: its successor must not stream from
+ * the old slot while the exchange is being committed.
  */
 void
 mzi_source_detach(MziSourceShared *source, bool sync)
@@ -193,15 +194,12 @@ mzi_source_detach(MziSourceShared *source, bool sync)
 	{
 		source->sync_pid = 0;
 		source->sync_proc = NULL;
-		if (source->handover != MZI_HANDOVER_DONE)
-			source->handover = MZI_HANDOVER_NONE;
+		source->handover = MZI_HANDOVER_NONE;
 	}
 	if (!sync && source->pid == MyProcPid)
 	{
 		source->pid = 0;
 		source->proc = NULL;
-		if (source->handover == MZI_HANDOVER_STOPPED)
-			source->handover = MZI_HANDOVER_REQUESTED;
 		if (source->state == MZI_SOURCE_RUNNING || source->state == MZI_SOURCE_STARTING)
 			source->state = source->wanted && mzi_enabled ?
 				MZI_SOURCE_STARTING : MZI_SOURCE_PAUSED;

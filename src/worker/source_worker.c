@@ -131,8 +131,9 @@ wait_for_rows(MziSourceShared *shared, uint32 generation)
 }
 
 /*
- * After the main stream has stopped for a handover: waits until the sync
- * worker has made its slot the source's, or has gone away.
+ * While the main stream has stopped for a handover (this process, or the one
+ * before it): waits until the sync worker has made its slot the source's, or
+ * has gone away.  To be called before the rows are read.
  */
 static void
 wait_for_handover(MziSourceShared *shared)
@@ -142,10 +143,8 @@ wait_for_handover(MziSourceShared *shared)
 		MziHandover handover;
 
 		mzi_process_interrupts();
-		mzi_shmem_lock(LW_EXCLUSIVE);
+		mzi_shmem_lock(LW_SHARED);
 		handover = shared->handover;
-		if (handover == MZI_HANDOVER_DONE)
-			shared->handover = MZI_HANDOVER_NONE;
 		mzi_shmem_unlock();
 		if (handover != MZI_HANDOVER_STOPPED || !mzi_source_may_run(shared))
 			return;
@@ -159,9 +158,12 @@ wait_for_handover(MziSourceShared *shared)
 static bool
 run_once(MziSourceShared *shared, MziStream *stream)
 {
-	uint32		generation = current_generation(shared);
-	Rows	   *rows = read_rows(shared->key.source);
+	uint32		generation;
+	Rows	   *rows;
 
+	wait_for_handover(shared);
+	generation = current_generation(shared);
+	rows = read_rows(shared->key.source);
 	if (rows->source == NULL || !mzi_source_may_run(shared))
 		return false;
 	want_sync(shared, rows->sync_wanted);
@@ -190,9 +192,7 @@ run_once(MziSourceShared *shared, MziStream *stream)
 		case MZI_STREAM_STOP:
 			return false;
 		case MZI_STREAM_RELOAD:
-			return true;
 		case MZI_STREAM_HANDOVER:
-			wait_for_handover(shared);
 			return true;
 	}
 	return false;

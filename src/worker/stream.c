@@ -26,7 +26,7 @@
  *		sync: close to the main stream -> parks at its position F, REQUESTED
  *		main: at a boundary with position P >= F, durable -> STOPPED at P
  *		sync: applies what commits before P, and ends
- *		sync: one local transaction makes its slot the source's -> DONE
+ *		sync: one local transaction makes its slot the source's -> NONE
  *
  *	  The parked stream reads nothing, so it cannot run ahead of P.
  *
@@ -164,6 +164,8 @@ commit_batch(MziStream *stream)
 	flush_changes(stream);
 	stream->position = state->batch_position;
 	commit_local(stream);
+	if (state->confirm_end)		/* somebody waits for this upstream */
+		XLogFlush(XactLastCommitEnd);
 	mzi_apply_count(stream->apply, GetCurrentTimestamp());
 	mzi_apply_reset(stream->apply);
 
@@ -760,6 +762,8 @@ mzi_stream_run(MziStream *stream)
 	XLogFlush(GetXLogInsertRecPtr());
 	state->durable_end = stream->position.end_lsn;
 	state->durable_commit = stream->position.commit_lsn;
+	if (stream->sync)			/* a slot's confirmed position may go back */
+		state->reported_lsn = stream->source->next_consistent_point;
 	state->last_received = state->last_report = state->last_idle_write =
 		state->last_validation = GetCurrentTimestamp();
 	replorigin_session_origin = mzi_mark_replicated ? DoNotReplicateId : InvalidRepOriginId;

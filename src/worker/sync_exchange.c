@@ -109,7 +109,7 @@ mzi_sync_catch_up(MziSync *sync)
 	mzi_shmem_unlock();
 	commit_exchange(sync, met);
 	mzi_shmem_lock(LW_EXCLUSIVE);
-	shared->handover = MZI_HANDOVER_DONE;
+	shared->handover = MZI_HANDOVER_NONE;
 	mzi_shmem_unlock();
 	mzi_source_rows_changed(shared);
 	mzi_launcher_wake(MyDatabaseId);
