@@ -15,6 +15,7 @@ REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/[0-9][0-9][0-9]_*.sql)))
 EXTRA_CLEAN = test/unit/build test/fuzz/build
 
 PG_CONFIG ?= pg_config
+.DEFAULT_GOAL = all
 
 # ---- targets that need nothing but make --------------------------------------
 
