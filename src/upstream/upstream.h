@@ -29,11 +29,21 @@ typedef struct MziConninfo
 	List	   *values;			/* holds the password: wipe, never print */
 	char	   *password;		/* NULL or points into values; used to clean
 								 * error texts */
+	bool		restricted;		/* the owner is no superuser: address rules
+								 * and a used password at each connect */
+	bool		hide_user;		/* the user name came from a secret */
 } MziConninfo;
 
-/* Reveals secrets; checks the host rules when owner is not a superuser. */
+/*
+ * Reveals secrets; checks the host rules when owner is not a superuser (the
+ * addresses are checked at each connect).  Needs a transaction; resolves and
+ * connects nothing.
+ */
 extern MziConninfo *mzi_conninfo_build(const MziConnection *connection, Oid owner);
 extern MziConninfo *mzi_conninfo_from_lists(List *keywords, List *values);
+extern MziConninfo *mzi_conninfo_copy(const MziConninfo *info);
+/* overwrites the secrets in it; the struct must not be used afterwards */
+extern void mzi_conninfo_wipe(MziConninfo *info);
 
 /* ---------- session.c ---------- */
 
@@ -187,6 +197,8 @@ typedef struct MziUpstreamTable
 	List	   *columns;		/* of MziUpstreamColumn *, by attnum */
 	List	   *keys;			/* of MziKey * */
 	List	   *leaf_partitions;	/* of oid: when kind is p */
+	List	   *odd_leaves;		/* of char *: leaves whose replica identity is
+								 * not the root's (s.t, quoted) */
 	bool		can_select;
 	bool		can_use_schema;
 	bool		row_security;	/* applies to our role */

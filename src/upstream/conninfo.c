@@ -1,0 +1,273 @@
+/*-------------------------------------------------------------------------
+ *
+ * conninfo.c
+ *	  libpq keywords and values of a connection.
+ *
+ * NOTES
+ *	  A conninfo is a fixed set of keywords in two lists, given to libpq as
+ *	  arrays with expand_dbname off: no text of a user is ever parsed as a
+ *	  connection string, and a database called "host=evil" is only a name.
+ *	  What every session adds (options, time limits, files that must not be
+ *	  read) is in session.c.
+ *
+ *	  sslrootcert, sslcert and sslkey hold PEM text here, not file names:
+ *	  libpq gets names of private files that exist only while it connects
+ *	  (tlsfiles.c).  A path given by a user is refused, for it would be read
+ *	  with the server's rights.
+ *
+ *	  The lists are sealed into the catalog as they are when a slot is left
+ *	  behind, so two keywords of our own carry what is not libpq's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "upstream/session_private.h"
+#include "utils/builtins.h"
+
+/* Keywords of ours: not passed to libpq. */
+#define KEY_RESTRICTED "mz_ingest.restricted"
+#define KEY_HIDE_USER "mz_ingest.hide_user"
+
+/* Everything that a conninfo may hold. */
+static const char *const known_keywords[] = {
+	"host", "port", "dbname", "user", "password",
+	"sslmode", "sslrootcert", "sslcert", "sslkey",
+	KEY_RESTRICTED, KEY_HIDE_USER
+};
+
+/* Is the keyword on the fixed list? */
+static bool
+keyword_is_known(const char *keyword)
+{
+	for (int i = 0; i < lengthof(known_keywords); i++)
+	{
+		if (strcmp(known_keywords[i], keyword) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Sets the fields of info that repeat a value of its lists. */
+static void
+note_value(MziConninfo *info, const char *keyword, char *value)
+{
+	if (strcmp(keyword, "host") == 0)
+		info->host = value;
+	else if (strcmp(keyword, "port") == 0)
+		info->port = pg_strtoint32(value);
+	else if (strcmp(keyword, "dbname") == 0)
+		info->database = value;
+	else if (strcmp(keyword, "user") == 0)
+		info->user = value;
+	else if (strcmp(keyword, "password") == 0)
+		info->password = value;
+	else if (strcmp(keyword, KEY_RESTRICTED) == 0)
+		info->restricted = true;
+	else if (strcmp(keyword, KEY_HIDE_USER) == 0)
+		info->hide_user = true;
+}
+
+/* Appends one keyword; value is kept, not copied. */
+static void
+add_value(MziConninfo *info, const char *keyword, char *value)
+{
+	Assert(keyword_is_known(keyword));
+	info->keywords = lappend(info->keywords, pstrdup(keyword));
+	info->values = lappend(info->values, value);
+	note_value(info, keyword, value);
+}
+
+/*
+ * The value of an option given as text or as a secret, palloc'd; NULL when it
+ * was not given.
+ */
+static char *
+text_or_secret(const MziTextOrSecret *value)
+{
+	if (value->secret != 0)
+		return mzi_secret_reveal(value->secret);
+	if (value->text != NULL && value->text[0] != '\0')
+		return pstrdup(value->text);
+	return NULL;
+}
+
+/*
+ * Adds a certificate or key.  what is the option as the user wrote it.
+ */
+static void
+add_pem(MziConninfo *info, const MziConnection *connection,
+		const char *keyword, const char *what, char *value)
+{
+	if (strstr(value, "-----BEGIN ") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid CONNECTION: %s of connection %s is not PEM text",
+						what, mzi_name_quote(connection->name)),
+				 errhint("Give the text itself, which begins with \"-----BEGIN\"; the name of a file is not accepted.")));
+	add_value(info, keyword, value);
+}
+
+/* Adds the TLS options. */
+static void
+add_tls(MziConninfo *info, const MziConnection *connection)
+{
+	char	   *authority = text_or_secret(&connection->ssl_certificate_authority);
+	char	   *certificate = text_or_secret(&connection->ssl_certificate);
+	char	   *key = NULL;
+	const char *mode = connection->ssl_mode ? connection->ssl_mode : "disable";
+
+	if (connection->ssl_key_secret != 0)
+		key = mzi_secret_reveal(connection->ssl_key_secret);
+	if ((certificate == NULL) != (key == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid CONNECTION: both SSL KEY and SSL CERTIFICATE are required"),
+				 errhint("Set both SSL CERTIFICATE and SSL KEY of connection %s, or neither.",
+						 mzi_name_quote(connection->name))));
+	if (strncmp(mode, "verify-", 7) == 0 && authority == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid CONNECTION: SSL MODE \"%s\" needs SSL CERTIFICATE AUTHORITY", mode),
+				 errdetail("The certificate of the upstream server cannot be verified without the certificate of its authority."),
+				 errhint("Set SSL CERTIFICATE AUTHORITY of connection %s to the PEM text of the authority's certificate, or use SSL MODE \"require\".",
+						 mzi_name_quote(connection->name))));
+
+	add_value(info, "sslmode", pstrdup(mode));
+	if (authority != NULL)
+		add_pem(info, connection, "sslrootcert", "SSL CERTIFICATE AUTHORITY", authority);
+	if (certificate != NULL)
+	{
+		add_pem(info, connection, "sslcert", "SSL CERTIFICATE", certificate);
+		add_pem(info, connection, "sslkey", "SSL KEY", key);
+	}
+}
+
+/* Is the text what a single host can be called? */
+static void
+check_host(const MziConnection *connection)
+{
+	const char *host = connection->host;
+
+	if (host == NULL || host[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid CONNECTION: HOST must be set"),
+				 errhint("Set HOST of connection %s to the name or address of the upstream server.",
+						 mzi_name_quote(connection->name))));
+	if (!mzi_host_is_path(host) && strpbrk(host, ", \t\r\n/@") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid CONNECTION: invalid HOST \"%s\"", host),
+				 errdetail("HOST names one server: a host name, an address, or the directory of a Unix-domain socket."),
+				 errhint("Correct HOST of connection %s.",
+						 mzi_name_quote(connection->name))));
+}
+
+/*
+ * What only a superuser's connection may leave out: the host must be allowed,
+ * and a password given, so that the server's own identity is never used.
+ */
+static void
+check_restricted(const MziConnection *connection)
+{
+	mzi_host_check_allowed(connection->host);
+	if (connection->password_secret == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
+				 errmsg("password is required"),
+				 errdetail("Connections of roles that are not superusers must give a password."),
+				 errhint("Set PASSWORD of connection %s to a secret.",
+						 mzi_name_quote(connection->name))));
+}
+
+/*
+ * Builds the keywords of a connection, secrets revealed, in
+ * CurrentMemoryContext.  owner is the role whose rights decide what the
+ * connection may reach.  Ereports when the connection cannot be used.
+ */
+MziConninfo *
+mzi_conninfo_build(const MziConnection *connection, Oid owner)
+{
+	MziConninfo *info = palloc0(sizeof(MziConninfo));
+	char	   *user = text_or_secret(&connection->user);
+	bool		restricted = !superuser_arg(owner);
+
+	check_host(connection);
+	if (restricted)
+		check_restricted(connection);
+	if (user == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid CONNECTION: USER must be set"),
+				 errhint("Set USER of connection %s to the upstream role.",
+						 mzi_name_quote(connection->name))));
+
+	add_value(info, "host", pstrdup(connection->host));
+	add_value(info, "port", psprintf("%d", connection->port));
+	add_value(info, "dbname", pstrdup(connection->database));
+	add_value(info, "user", user);
+	if (connection->password_secret != 0)
+		add_value(info, "password", mzi_secret_reveal(connection->password_secret));
+	add_tls(info, connection);
+	if (restricted)
+		add_value(info, KEY_RESTRICTED, pstrdup("1"));
+	if (connection->user.secret != 0)
+		add_value(info, KEY_HIDE_USER, pstrdup("1"));
+	return info;
+}
+
+/*
+ * The same from lists that an earlier conninfo had; they are copied.  A
+ * keyword that is not ours is an error: the lists may come from a dump.
+ */
+MziConninfo *
+mzi_conninfo_from_lists(List *keywords, List *values)
+{
+	MziConninfo *info = palloc0(sizeof(MziConninfo));
+	ListCell   *key;
+	ListCell   *value;
+
+	forboth(key, keywords, value, values)
+	{
+		if (!keyword_is_known(lfirst(key)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unknown connection keyword \"%s\"", (char *) lfirst(key)),
+					 errhint("Remove the entry from mz_ingest.orphan_slot and drop the slot on the upstream server by hand.")));
+		add_value(info, lfirst(key), pstrdup(lfirst(value)));
+	}
+	if (info->host == NULL || info->port == 0 || info->database == NULL ||
+		info->user == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("incomplete connection parameters"),
+				 errhint("Remove the entry from mz_ingest.orphan_slot and drop the slot on the upstream server by hand.")));
+	return info;
+}
+
+/* A deep copy in CurrentMemoryContext. */
+MziConninfo *
+mzi_conninfo_copy(const MziConninfo *info)
+{
+	return mzi_conninfo_from_lists(info->keywords, info->values);
+}
+
+/*
+ * Overwrites every value.  Memory that is only freed keeps its bytes, and may
+ * reach a core dump.
+ */
+void
+mzi_conninfo_wipe(MziConninfo *info)
+{
+	ListCell   *cell;
+
+	foreach(cell, info->values)
+	{
+		char	   *value = lfirst(cell);
+
+		explicit_bzero(value, strlen(value));
+	}
+	info->password = NULL;
+}
