@@ -201,3 +201,224 @@ SELECT pg_catalog.pg_extension_config_dump('mz_ingest.orphan_slot', '');
 REVOKE ALL ON ALL TABLES IN SCHEMA mz_ingest FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA mz_ingest FROM PUBLIC;
 GRANT USAGE ON SCHEMA mz_ingest TO PUBLIC;
+
+
+/*
+ * Commands.
+ *
+ * One function per statement, with named arguments.  Each checks the caller's
+ * rights on the objects itself; who may call it at all is decided by GRANT
+ * EXECUTE.  What they need of the tables above they do as the extension's owner.
+ */
+
+CREATE FUNCTION mz_ingest.create_secret(
+  name text,
+  value text,
+  if_not_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_create_secret';
+COMMENT ON FUNCTION mz_ingest.create_secret(text, text, boolean) IS 'stores a secret, sealed; no function, view or message shows its value again. name: [schema.]name; value: the text, not null; if_not_exists: a notice instead of an error. Errors: 42710 name taken, 22004 value null, 42501 no CREATE on the schema';
+REVOKE ALL ON FUNCTION mz_ingest.create_secret(text, text, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.create_secret(
+  name text,
+  value bytea,
+  if_not_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_create_secret';
+COMMENT ON FUNCTION mz_ingest.create_secret(text, bytea, boolean) IS 'stores a secret, sealed; no function, view or message shows its value again. name: [schema.]name; value: the bytes, not null; if_not_exists: a notice instead of an error. Errors: 42710 name taken, 22004 value null, 42501 no CREATE on the schema';
+REVOKE ALL ON FUNCTION mz_ingest.create_secret(text, bytea, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.alter_secret(
+  name text,
+  value text DEFAULT NULL,
+  new_name text DEFAULT NULL,
+  new_owner regrole DEFAULT NULL,
+  if_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_alter_secret';
+COMMENT ON FUNCTION mz_ingest.alter_secret(text, text, text, regrole, boolean) IS 'changes a secret: another value (used at the next connect of each source), name (unqualified) or owner; only what is given changes. Errors: 42704 no such secret, 42501 not the owner, 22023 nothing given';
+REVOKE ALL ON FUNCTION mz_ingest.alter_secret(text, text, text, regrole, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.drop_secret(
+  name text,
+  if_exists boolean DEFAULT false,
+  cascade boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_drop_secret';
+COMMENT ON FUNCTION mz_ingest.drop_secret(text, boolean, boolean) IS 'drops a secret; cascade: also the connections that use it, their sources and tables. Errors: 42704 no such secret, 2BP01 still used, 42501 not the owner';
+REVOKE ALL ON FUNCTION mz_ingest.drop_secret(text, boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.create_connection(
+  name text,
+  host text DEFAULT NULL,
+  port integer DEFAULT 5432,
+  "user" text DEFAULT NULL,
+  user_secret text DEFAULT NULL,
+  password_secret text DEFAULT NULL,
+  database text DEFAULT NULL,
+  ssl_mode text DEFAULT 'disable',
+  ssl_certificate_authority text DEFAULT NULL,
+  ssl_certificate_authority_secret text DEFAULT NULL,
+  ssl_certificate text DEFAULT NULL,
+  ssl_certificate_secret text DEFAULT NULL,
+  ssl_key_secret text DEFAULT NULL,
+  validate boolean DEFAULT true,
+  if_not_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_create_connection';
+COMMENT ON FUNCTION mz_ingest.create_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, boolean, boolean) IS 'makes a connection to an upstream PostgreSQL. host, database and one of user and user_secret are required; port: 1 to 65535; ssl_mode: disable, require, verify_ca or verify_full; certificates: PEM text; arguments named _secret: names of secrets; validate: connect and check the server first. Errors: 42710 name taken, 22023 wrong value, 08001 and the upstream''s own SQLSTATEs, MZ013 the server lacks something';
+REVOKE ALL ON FUNCTION mz_ingest.create_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.alter_connection(
+  name text,
+  host text DEFAULT NULL,
+  port integer DEFAULT NULL,
+  "user" text DEFAULT NULL,
+  user_secret text DEFAULT NULL,
+  password_secret text DEFAULT NULL,
+  database text DEFAULT NULL,
+  ssl_mode text DEFAULT NULL,
+  ssl_certificate_authority text DEFAULT NULL,
+  ssl_certificate_authority_secret text DEFAULT NULL,
+  ssl_certificate text DEFAULT NULL,
+  ssl_certificate_secret text DEFAULT NULL,
+  ssl_key_secret text DEFAULT NULL,
+  reset text[] DEFAULT NULL,
+  validate boolean DEFAULT true,
+  new_name text DEFAULT NULL,
+  new_owner regrole DEFAULT NULL,
+  if_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_alter_connection';
+COMMENT ON FUNCTION mz_ingest.alter_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, text[], boolean, text, regrole, boolean) IS 'changes options of a connection, all or none; its sources connect anew after commit. Options as in create_connection; reset: names of options that get their default (for example {password, ssl_mode}). Errors: as create_connection; 42704 no such connection, 42501 not the owner, 55006 a worker did not stop within 10 s';
+REVOKE ALL ON FUNCTION mz_ingest.alter_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, text[], boolean, text, regrole, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.drop_connection(
+  name text,
+  if_exists boolean DEFAULT false,
+  cascade boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_drop_connection';
+COMMENT ON FUNCTION mz_ingest.drop_connection(text, boolean, boolean) IS 'drops a connection; cascade: also the sources that use it and their tables. Errors: 42704 no such connection, 2BP01 still used, 42501 not the owner';
+REVOKE ALL ON FUNCTION mz_ingest.drop_connection(text, boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.validate_connection(name text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_validate_connection';
+COMMENT ON FUNCTION mz_ingest.validate_connection(text) IS 'connects and checks the upstream server; returns when all is well, else raises everything that was found with the commands that repair it. Errors: 42704 no such connection, 08001 and the upstream''s own SQLSTATEs, MZ013 the server lacks something';
+REVOKE ALL ON FUNCTION mz_ingest.validate_connection(text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.create_source(
+  name text,
+  connection text,
+  publication text,
+  all_tables boolean DEFAULT false,
+  tables text[] DEFAULT NULL,
+  schemas text[] DEFAULT NULL,
+  text_columns text[] DEFAULT NULL,
+  exclude_columns text[] DEFAULT NULL,
+  if_not_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_create_source';
+COMMENT ON FUNCTION mz_ingest.create_source(text, text, text, boolean, text[], text[], text[], text[], boolean) IS 'makes a source: from commit on, a worker keeps local tables equal to those of the upstream publication. all_tables: every table of the publication; tables: some of them, each "schema.table" or "schema.table AS local_name"; schemas: all of these upstream schemas; none of the three: no tables yet; text_columns, exclude_columns: "schema.table.column", to be ingested as text or left out. Everything upstream is checked first and all findings are raised together. Takes one replication slot upstream. Errors: MZ012 not preloaded, MZ013 the upstream lacks something, 42710 and 42P07 name taken, 42P01 no such table in the publication, 42501 a right is missing';
+REVOKE ALL ON FUNCTION mz_ingest.create_source(text, text, text, boolean, text[], text[], text[], text[], boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.alter_source(
+  name text,
+  connection text DEFAULT NULL,
+  new_name text DEFAULT NULL,
+  new_owner regrole DEFAULT NULL,
+  if_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_alter_source';
+COMMENT ON FUNCTION mz_ingest.alter_source(text, text, text, regrole, boolean) IS 'changes a source: another connection to the same upstream, another name or owner. Errors: 42704 no such source, 42501 not the owner, MZ006 the connection leads to another server, 22023 nothing given';
+REVOKE ALL ON FUNCTION mz_ingest.alter_source(text, text, text, regrole, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.drop_source(
+  name text,
+  if_exists boolean DEFAULT false,
+  cascade boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_drop_source';
+COMMENT ON FUNCTION mz_ingest.drop_source(text, boolean, boolean) IS 'drops a source with its tables and, after commit, its replication slot upstream (retried until that server answers); cascade: also what depends on the tables. Errors: 42704 no such source, 2BP01 something depends on a table, 42501 not the owner, 55006 the workers did not stop within 10 s';
+REVOKE ALL ON FUNCTION mz_ingest.drop_source(text, boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.add_table(
+  source text,
+  reference text,
+  name text DEFAULT NULL,
+  text_columns text[] DEFAULT NULL,
+  exclude_columns text[] DEFAULT NULL,
+  exclude_constraints text[] DEFAULT NULL,
+  exclude_all_constraints boolean DEFAULT false,
+  if_not_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_add_table';
+COMMENT ON FUNCTION mz_ingest.add_table(text, text, text, text[], text[], text[], boolean, boolean) IS 'adds a table of the publication to a source, which goes on meanwhile. reference: upstream "schema.table"; name: the local table, by default the upstream name in the source''s schema; other arguments as in create_table. Errors: as create_table';
+REVOKE ALL ON FUNCTION mz_ingest.add_table(text, text, text, text[], text[], text[], boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.create_table(
+  name text,
+  source text,
+  reference text,
+  text_columns text[] DEFAULT NULL,
+  exclude_columns text[] DEFAULT NULL,
+  exclude_constraints text[] DEFAULT NULL,
+  exclude_all_constraints boolean DEFAULT false,
+  if_not_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_create_table';
+COMMENT ON FUNCTION mz_ingest.create_table(text, text, text, text[], text[], text[], boolean, boolean) IS 'makes a local table that follows a table of a source''s publication; it can be read when it has been copied (wait_for_snapshot). reference: upstream "schema.table"; text_columns: columns ingested as text; exclude_columns: columns left out; exclude_constraints: names of keys that are not recorded; exclude_all_constraints: no key and no NOT NULL is recorded. Errors: MZ012 not preloaded, 42704 no such source, 42P01 no such table in the publication, 42P07 name taken, 42703 no such column, MZ009 rows cannot be identified, MZ013 the upstream lacks something';
+REVOKE ALL ON FUNCTION mz_ingest.create_table(text, text, text, text[], text[], text[], boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.drop_table(
+  name text,
+  if_exists boolean DEFAULT false,
+  cascade boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_drop_table';
+COMMENT ON FUNCTION mz_ingest.drop_table(text, boolean, boolean) IS 'drops a shadow table, as DROP TABLE does; its source goes on without it. cascade: also what depends on it. Errors: 42P01 no such table, 42809 not a shadow table, 2BP01 something depends on it, 42501 not the owner';
+REVOKE ALL ON FUNCTION mz_ingest.drop_table(text, boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.pause_source(name text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_pause_source';
+COMMENT ON FUNCTION mz_ingest.pause_source(text) IS 'stops a source''s workers until resume_source; its slot keeps WAL upstream meanwhile. Errors: 42704 no such source, 42501 not the owner, MZ012 not preloaded';
+REVOKE ALL ON FUNCTION mz_ingest.pause_source(text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.resume_source(name text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_resume_source';
+COMMENT ON FUNCTION mz_ingest.resume_source(text) IS 'starts a paused or failed source again where it stopped; a source restored or copied from another database is followed from this one from now on. Errors: 42704 no such source, 42501 not the owner, MZ012 not preloaded';
+REVOKE ALL ON FUNCTION mz_ingest.resume_source(text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.resync_source(name text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_resync_source';
+COMMENT ON FUNCTION mz_ingest.resync_source(text) IS 'copies all tables of a source anew on a new slot, and drops the old slot; the tables stay with what depends on them and cannot be read until they are complete. Also the way to follow another server. Errors: 42704 no such source, 42501 not the owner, MZ004 an upstream table does not fit its shadow table any more, 55006 the workers did not stop within 10 s';
+REVOKE ALL ON FUNCTION mz_ingest.resync_source(text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.resync_table(name regclass)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_resync_table';
+COMMENT ON FUNCTION mz_ingest.resync_table(regclass) IS 'copies one shadow table anew while the others go on; also the way to bring a failed table back. Errors: 42809 not a shadow table, 42501 not the owner, MZ004 the upstream table does not fit any more, 55006 the workers did not stop within 10 s';
+REVOKE ALL ON FUNCTION mz_ingest.resync_table(regclass) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.wait_for_snapshot(source text, timeout interval DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_wait_for_snapshot';
+COMMENT ON FUNCTION mz_ingest.wait_for_snapshot(text, interval) IS 'waits until all tables of a source are complete and can be read. timeout: NULL waits for ever. Errors: MZ002 a table has failed, 57014 timeout, 55000 the source is paused, 25001 not in a READ COMMITTED transaction or in the one that made the source, the source''s own SQLSTATE when it has failed';
+REVOKE ALL ON FUNCTION mz_ingest.wait_for_snapshot(text, interval) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.wait_for_lsn(
+  source text,
+  lsn pg_lsn,
+  timeout interval DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_wait_for_lsn';
+COMMENT ON FUNCTION mz_ingest.wait_for_lsn(text, pg_lsn, interval) IS 'waits until everything before a WAL position of the upstream is here. timeout: NULL waits for ever. Errors: as wait_for_snapshot, without MZ002';
+REVOKE ALL ON FUNCTION mz_ingest.wait_for_lsn(text, pg_lsn, interval) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.wait_for_upstream(source text, timeout interval DEFAULT NULL)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_wait_for_upstream';
+COMMENT ON FUNCTION mz_ingest.wait_for_upstream(text, interval) IS 'waits until everything that is committed upstream at the time of the call is here, in all tables that have not failed. timeout: NULL waits for ever. Errors: as wait_for_snapshot, without MZ002; 08001 the upstream does not answer';
+REVOKE ALL ON FUNCTION mz_ingest.wait_for_upstream(text, interval) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.check(
+  OUT name text,
+  OUT ok boolean,
+  OUT detail text,
+  OUT hint text)
+RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_check';
+COMMENT ON FUNCTION mz_ingest.check() IS 'self-diagnosis: one row per question (preload, worker processes, versions, secret key, each source''s upstream, failed tables, orphan slots) with the answer and what to do about a no';
+REVOKE ALL ON FUNCTION mz_ingest.check() FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.on_sql_drop()
+RETURNS event_trigger LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_on_sql_drop';
+COMMENT ON FUNCTION mz_ingest.on_sql_drop() IS 'makes a source forget a shadow table that is dropped by DROP TABLE or DROP SCHEMA; refuses to drop a schema in which a source, connection or secret lives';
+REVOKE ALL ON FUNCTION mz_ingest.on_sql_drop() FROM PUBLIC;
+
+CREATE EVENT TRIGGER mz_ingest_sql_drop ON sql_drop EXECUTE FUNCTION mz_ingest.on_sql_drop();
+ALTER EVENT TRIGGER mz_ingest_sql_drop ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER mz_ingest_sql_drop IS 'keeps the catalog of mz_ingest true when tables are dropped';

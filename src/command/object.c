@@ -1,0 +1,286 @@
+/*-------------------------------------------------------------------------
+ *
+ * object.c
+ *	  What the statements on all kinds of objects share: rights, notices,
+ *	  RENAME and OWNER TO.
+ *
+ * NOTES
+ *	  Altering and dropping need ownership (membership in the owner) or a
+ *	  superuser.  So does using a secret or a connection.  Creating needs
+ *	  CREATE on the schema.  Who may call the functions at all is decided by
+ *	  GRANT EXECUTE.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "command/private.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+/* The word for a kind of object in messages. */
+const char *
+mzi_command_kind(MziObjectKind kind)
+{
+	switch (kind)
+	{
+		case MZI_OBJECT_SECRET:
+			return "secret";
+		case MZI_OBJECT_CONNECTION:
+			return "connection";
+		case MZI_OBJECT_SOURCE:
+			return "source";
+		case MZI_OBJECT_TABLE:
+			return "table";
+	}
+	return "object";
+}
+
+/* Raises unless the caller may alter or drop the object. */
+void
+mzi_command_check_owner(MziObjectKind kind, MziName name, Oid owner)
+{
+	if (has_privs_of_role(GetUserId(), owner))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of %s \"%s\"", mzi_command_kind(kind),
+					mzi_name_quote(name)),
+			 errhint("Its owner is \"%s\".", GetUserNameFromId(owner, true))));
+}
+
+/* Raises unless the role may use the object in another one. */
+void
+mzi_command_check_usage(MziObjectKind kind, MziName name, Oid owner, Oid role)
+{
+	if (has_privs_of_role(role, owner))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for %s \"%s\"", mzi_command_kind(kind),
+					mzi_name_quote(name)),
+			 errdetail("Role \"%s\" is not a member of its owner \"%s\".",
+					   GetUserNameFromId(role, true),
+					   GetUserNameFromId(owner, true)),
+			 errhint("Make the role a member of the owner, or give the %s another owner with new_owner.",
+					 mzi_command_kind(kind))));
+}
+
+/* Raises unless the role may create things in the schema; returns its OID. */
+Oid
+mzi_command_check_create(const char *schema, Oid role)
+{
+	Oid			oid = get_namespace_oid(schema, false);
+	AclResult	result = mzi_compat_schema_aclcheck(oid, role, ACL_CREATE);
+
+	if (result != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for schema %s", schema),
+				 errhint("GRANT CREATE ON SCHEMA %s TO %s", quote_identifier(schema),
+						 quote_identifier(GetUserNameFromId(role, true)))));
+	return oid;
+}
+
+/* An object of that name is there: a notice with IF NOT EXISTS, else an error. */
+void
+mzi_command_exists(MziObjectKind kind, MziName name, bool skip)
+{
+	if (skip)
+		ereport(NOTICE,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("%s \"%s\" already exists, skipping",
+						mzi_command_kind(kind), mzi_name_quote(name))));
+	else
+		ereport(ERROR,
+				(errcode(kind == MZI_OBJECT_TABLE ? ERRCODE_DUPLICATE_TABLE :
+						 ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("catalog item '%s' already exists", name.name),
+				 errdetail("There is a %s \"%s\".",
+						   kind == MZI_OBJECT_TABLE ? "relation" : mzi_command_kind(kind),
+						   mzi_name_quote(name)),
+				 errhint("Choose another name or schema, or give if_not_exists => true.")));
+}
+
+/* The notice of IF EXISTS. */
+void
+mzi_command_missing(MziObjectKind kind, MziName name)
+{
+	ereport(NOTICE,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("%s \"%s\" does not exist, skipping",
+					mzi_command_kind(kind), mzi_name_quote(name))));
+}
+
+/* Runs a utility statement as the current user. */
+void
+mzi_command_utility(const char *sql)
+{
+	int			result;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	result = SPI_execute(sql, false, 0);
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "unexpected result %d of a utility statement", result);
+	SPI_finish();
+}
+
+/*
+ * Finds a source that the caller may alter.  NULL, after a notice, when it
+ * does not exist and that is allowed.
+ */
+MziSource *
+mzi_command_own_source(MziName name, bool missing_ok)
+{
+	MziSource  *source = mzi_source_find(name, missing_ok);
+
+	if (source == NULL)
+		mzi_command_missing(MZI_OBJECT_SOURCE, name);
+	else
+		mzi_command_check_owner(MZI_OBJECT_SOURCE, source->name, source->owner);
+	return source;
+}
+
+/* A source of this database as shared memory knows it. */
+MziSourceKey
+mzi_command_source_key(int64 id)
+{
+	MziSourceKey key = {.database = MyDatabaseId, .source = id};
+
+	return key;
+}
+
+/*
+ * Makes the source's workers stand still until this transaction ends.  Must
+ * come before any lock on what they work on.  Without the library preloaded
+ * there are no workers.
+ */
+void
+mzi_command_hold(const MziSource *source)
+{
+	if (!mzi_shmem_ready())
+		return;
+	if (!mzi_source_hold(mzi_command_source_key(source->id), MZI_COMMAND_HOLD_MS))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("could not stop the workers of source \"%s\" within %d seconds",
+						mzi_name_quote(source->name), MZI_COMMAND_HOLD_MS / 1000),
+				 errdetail("Another session may be altering the source, or a worker is finishing a long step."),
+				 errhint("Look at mz_ingest.stat_source and pg_stat_activity, and try again.")));
+}
+
+/* What RENAME and OWNER TO need to know of an object. */
+typedef struct ObjectRow
+{
+	int64		id;
+	MziName		name;
+	Oid			owner;
+} ObjectRow;
+
+/* Finds a secret, connection or source; false when missing and allowed. */
+static bool
+find_object(MziObjectKind kind, MziName name, bool missing_ok, ObjectRow *row)
+{
+	if (kind == MZI_OBJECT_SECRET)
+	{
+		MziSecret  *secret = mzi_secret_find(name, missing_ok);
+
+		if (secret == NULL)
+			return false;
+		*row = (ObjectRow) {secret->id, secret->name, secret->owner};
+	}
+	else if (kind == MZI_OBJECT_CONNECTION)
+	{
+		MziConnection *connection = mzi_connection_find(name, missing_ok);
+
+		if (connection == NULL)
+			return false;
+		*row = (ObjectRow) {connection->id, connection->name, connection->owner};
+	}
+	else if (kind == MZI_OBJECT_SOURCE)
+	{
+		MziSource  *source = mzi_source_find(name, missing_ok);
+
+		if (source == NULL)
+			return false;
+		*row = (ObjectRow) {source->id, source->name, source->owner};
+	}
+	else
+		elog(ERROR, "tables are renamed by ALTER TABLE");
+	return true;
+}
+
+/* Finds the object and checks ownership; false after a notice. */
+static bool
+find_own_object(MziObjectKind kind, MziName name, bool if_exists, ObjectRow *row)
+{
+	if (!find_object(kind, name, if_exists, row))
+	{
+		mzi_command_missing(kind, name);
+		return false;
+	}
+	mzi_command_check_owner(kind, row->name, row->owner);
+	return true;
+}
+
+/* ALTER ... RENAME TO: the object stays in its schema. */
+void
+mzi_command_rename(MziObjectKind kind, MziName name, const char *new_name,
+				   bool if_exists)
+{
+	ObjectRow	row;
+	ObjectRow	other;
+	List	   *parts;
+	MziName		target;
+
+	if (!find_own_object(kind, name, if_exists, &row))
+		return;
+	parts = mzi_reference_split(new_name);
+	if (list_length(parts) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("new name \"%s\" must not be qualified", new_name),
+				 errhint("An object keeps its schema when it is renamed.")));
+	target.schema = row.name.schema;
+	target.name = linitial(parts);
+	mzi_command_check_create(target.schema, GetUserId());
+	if (find_object(kind, target, true, &other))
+		mzi_command_exists(kind, target, false);
+	mzi_object_rename(mzi_command_kind(kind), row.id, target.name);
+	if (kind == MZI_OBJECT_SOURCE)
+		mzi_launcher_wake_at_commit();
+}
+
+/* A source's new owner must have the right to use its connection. */
+static void
+check_new_source_owner(int64 id, Oid owner)
+{
+	MziSource  *source = mzi_source_load(id, false);
+	MziConnection *connection = mzi_connection_load(source->connection);
+
+	mzi_command_check_usage(MZI_OBJECT_CONNECTION, connection->name,
+							connection->owner, owner);
+}
+
+/* ALTER ... OWNER TO, under the rules of PostgreSQL's own objects. */
+void
+mzi_command_set_owner(MziObjectKind kind, MziName name, Oid owner, bool if_exists)
+{
+	ObjectRow	row;
+
+	if (!find_own_object(kind, name, if_exists, &row))
+		return;
+	if (row.owner == owner)
+		return;
+	check_can_set_role(GetUserId(), owner);
+	mzi_command_check_create(row.name.schema, owner);
+	if (kind == MZI_OBJECT_SOURCE)
+		check_new_source_owner(row.id, owner);
+	mzi_object_set_owner(mzi_command_kind(kind), row.id, owner);
+	if (kind == MZI_OBJECT_SOURCE)
+		mzi_launcher_wake_at_commit();
+}

@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * private.h
+ *	  What the files of src/command share among themselves.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MZI_COMMAND_PRIVATE_H
+#define MZI_COMMAND_PRIVATE_H
+
+#include "command/command.h"
+
+/* How long a statement waits for a source's workers to stand still. */
+#define MZI_COMMAND_HOLD_MS 10000
+
+/* ---------- object.c ---------- */
+extern const char *mzi_command_kind(MziObjectKind kind);
+extern void mzi_command_check_owner(MziObjectKind kind, MziName name, Oid owner);
+extern void mzi_command_check_usage(MziObjectKind kind, MziName name,
+									Oid owner, Oid role);
+extern Oid	mzi_command_check_create(const char *schema, Oid role);
+extern void mzi_command_exists(MziObjectKind kind, MziName name, bool skip);
+extern void mzi_command_missing(MziObjectKind kind, MziName name);
+extern void mzi_command_utility(const char *sql);
+extern MziSource *mzi_command_own_source(MziName name, bool missing_ok);
+extern MziSourceKey mzi_command_source_key(int64 id);
+extern void mzi_command_hold(const MziSource *source);
+
+/* ---------- look.c: the upstream as a statement sees it ---------- */
+typedef struct MziLook
+{
+	MemoryContext context;		/* holds all of this, and the sessions */
+	MziConninfo *conninfo;
+	MziSession *session;		/* SQL */
+	MziFindings *findings;		/* raised by mzi_look_raise */
+	char	   *publication_name;
+	MziPublication publication;
+	List	   *tables;			/* of MziUpstreamTable *: all of the publication */
+	char	   *database_name;	/* upstream */
+	Oid			database;
+	int			version;
+	bool		in_recovery;
+	bool		wal_unlimited;	/* no max_slot_wal_keep_size there */
+	MziSystem	system;			/* filled by mzi_look_identify */
+} MziLook;
+
+extern MziLook *mzi_look_open(const MziConnection *connection, Oid owner,
+							  const char *publication, bool needs_slots);
+extern void mzi_look_raise(MziLook *look);
+extern void mzi_look_identify(MziLook *look);
+extern void mzi_look_close(MziLook *look);
+extern void mzi_look_record(const MziLook *look, MziSource *source);
+extern void mzi_look_same_upstream(const MziLook *look, const MziSource *source);
+extern void mzi_look_refuse_loop(MziLook *look, List *selections);
+
+/* ---------- reference.c: which upstream tables are meant ---------- */
+
+/* A table that was chosen, and what is made of it. */
+typedef struct MziSelection
+{
+	MziUpstreamTable *upstream;
+	MziName		local;
+	bool		if_not_exists;
+	List	   *text_columns;	/* of char *: bare names */
+	List	   *exclude_columns;
+	List	   *exclude_constraints;
+	bool		exclude_all_constraints;
+	/* filled by mzi_shadow_plan */
+	MziTable   *table;
+	List	   *keys;			/* of MziKey *: those recorded */
+	List	   *types;			/* of char *: local types, as SQL */
+} MziSelection;
+
+extern List *mzi_reference_split(const char *text);	/* of char * */
+extern List *mzi_reference_select(MziLook *look, const MziSourceRequest *request);
+extern List *mzi_reference_select_requests(MziLook *look, const char *schema,
+										   List *requests);
+extern MziUpstreamTable *mzi_reference_find(const MziLook *look,
+											const char *reference);
+extern void mzi_reference_check_unique(const MziLook *look, List *selections);
+extern void mzi_reference_check_new(const MziLook *look, List *selections,
+									List *tables);
+
+/* ---------- column.c: TEXT COLUMNS and EXCLUDE COLUMNS ---------- */
+extern void mzi_column_options_qualified(const MziLook *look, List *selections,
+										 List *text_columns, List *exclude_columns);
+extern void mzi_column_options_of_table(const MziLook *look, MziSelection *selection,
+										List *text_columns, List *exclude_columns);
+extern void mzi_column_check_overlap(List *selections);
+
+/* ---------- type.c ---------- */
+
+/* Why a column cannot be ingested as it is. */
+typedef enum MziTypeVerdict
+{
+	MZI_TYPE_GOOD,
+	MZI_TYPE_UNSUPPORTED,
+	MZI_TYPE_REG				/* an object's OID of that server */
+} MziTypeVerdict;
+
+extern MziTypeVerdict mzi_type_resolve(const MziUpstreamColumn *column,
+									   char **sql_type);
+
+/* ---------- shadow.c: tables of ours ---------- */
+extern void mzi_shadow_plan(MziLook *look, List *selections);
+extern void mzi_shadow_create_all(const MziSource *source, List *selections);
+extern bool mzi_shadow_matches(const MziTable *recorded, const MziSelection *fresh,
+							   char **why);
+
+/* ---------- drop.c ---------- */
+extern void mzi_drop_give_up_slots(const MziSource *source);
+
+#endif							/* MZI_COMMAND_PRIVATE_H */

@@ -1,0 +1,80 @@
+/*-------------------------------------------------------------------------
+ *
+ * table.c
+ *	  CREATE TABLE ... FROM SOURCE and ALTER SOURCE ... ADD TABLE.
+ *
+ * NOTES
+ *	  The source's other tables go on meanwhile: a sync worker copies the new
+ *	  ones and hands them over.  Only the source's owner may add tables; they
+ *	  are made in a schema where he may create.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "command/private.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+
+/*
+ * Leaves out the requests whose table exists where that is allowed, and
+ * raises for the others, before anything is asked of the upstream.
+ */
+static List *
+without_existing(List *requests)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, requests)
+	{
+		MziTableRequest *request = lfirst(cell);
+		Oid			schema;
+
+		if (request->local != NULL)
+		{
+			schema = mzi_command_check_create(request->local->schema, GetUserId());
+			if (OidIsValid(get_relname_relid(request->local->name, schema)))
+			{
+				mzi_command_exists(MZI_OBJECT_TABLE, *request->local,
+								   request->if_not_exists);
+				continue;
+			}
+		}
+		result = lappend(result, request);
+	}
+	return result;
+}
+
+/* Adds tables to a source; they are copied after commit. */
+void
+mzi_command_add_tables(MziName source_name, List *requests, bool if_exists)
+{
+	MziSource  *source;
+	MziLook    *look;
+	List	   *selections;
+
+	mzi_require_preload();
+	source = mzi_command_own_source(source_name, if_exists);
+	if (source == NULL)
+		return;
+	requests = without_existing(requests);
+	if (requests == NIL)
+		return;
+
+	look = mzi_look_open(mzi_connection_load(source->connection), source->owner,
+						 source->publication, false);
+	selections = mzi_reference_select_requests(look, source->name.schema, requests);
+	mzi_column_check_overlap(selections);
+	mzi_reference_check_unique(look, selections);
+	mzi_reference_check_new(look, selections, mzi_table_list(source->id));
+	mzi_shadow_plan(look, selections);
+	mzi_look_raise(look);
+	mzi_look_identify(look);
+	mzi_look_same_upstream(look, source);
+	mzi_look_refuse_loop(look, selections);
+	mzi_shadow_create_all(source, selections);
+	mzi_launcher_wake_at_commit();
+	mzi_look_close(look);
+}
