@@ -134,36 +134,36 @@ feed_finish(void)
 				 errmsg("upstream server sent data after the end of the copy")));
 }
 
-/*
- * Name of the leaf to read: asked on the snapshot, whose lock keeps it from
- * being renamed.
- */
+/* The relation to read: the table itself, or a leaf, asked on the snapshot. */
 static void
-append_partition(StringInfo buf, MziSession *sql, Oid partition)
+find_relation(MziSession *sql, const MziTable *table, const MziChunk *chunk,
+			  MziPinned *relation)
 {
 	char	   *query;
 	MziResult  *result;
 
+	relation->oid = table->upstream_oid;
+	relation->schema = table->upstream_schema;
+	relation->name = table->upstream_name;
+	if (!OidIsValid(chunk->partition))
+		return;
 	query = psprintf("SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c"
 					 " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
-					 " WHERE c.oid = %u", partition);
+					 " WHERE c.oid = %u", chunk->partition);
 	result = mzi_session_query(sql, query, 0);
 	if (mzi_result_rows(result) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("upstream partition with oid %u is not in the snapshot",
-						partition),
-				 errhint("Nothing needs to be done: the snapshot begins anew by itself.")));
-	mzi_snapshot_append_from(buf, mzi_result_text(result, 0, 0),
-							 mzi_result_text(result, 0, 1), true);
+		elog(ERROR, "upstream partition with oid %u is not in the snapshot",
+			 chunk->partition);
+	relation->oid = chunk->partition;
+	relation->schema = mzi_result_dup(result, 0, 0);
+	relation->name = mzi_result_dup(result, 0, 1);
 	mzi_result_free(result);
-	pfree(query);
 }
 
 /* The statement that the upstream runs; palloc'd. */
 static char *
-copy_statement(MziSession *sql, const MziTable *table, const MziChunk *chunk,
-			   bool binary)
+copy_statement(const MziTable *table, const MziPinned *relation,
+			   const MziChunk *chunk, bool binary)
 {
 	StringInfoData buf;
 	const char *and = " WHERE ";
@@ -171,12 +171,7 @@ copy_statement(MziSession *sql, const MziTable *table, const MziChunk *chunk,
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "COPY (SELECT ");
 	mzi_snapshot_append_columns(&buf, table);
-	if (OidIsValid(chunk->partition))
-		append_partition(&buf, sql, chunk->partition);
-	else
-		mzi_snapshot_append_from(&buf, table->upstream_schema,
-								 table->upstream_name,
-								 table->upstream_kind != 'p');
+	mzi_snapshot_append_from(&buf, relation->schema, relation->name, true);
 	if (chunk->first_block > 0)
 	{
 		appendStringInfo(&buf, "%sctid >= '(%u,0)'::pg_catalog.tid", and,
@@ -198,14 +193,55 @@ copy_statement(MziSession *sql, const MziTable *table, const MziChunk *chunk,
 }
 
 /*
- * May the chunks of this table come in binary?  Binary text is converted to
- * this database's encoding by its receive function only when that is the
- * encoding of the session, hence the last test.
+ * Pins the relation and begins its COPY.
+ *
+ * An error of class 42 from here is the upstream's answer to our statement: a
+ * name or a column that is not there any more, or a right that was taken
+ * away.  Neither is the table's fault for good, so it is raised as one that
+ * heals.
+ */
+static void
+begin_copy(MziSession *sql, const MziTable *table, const MziChunk *chunk,
+		   bool binary)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		MziPinned	relation;
+
+		find_relation(sql, table, chunk, &relation);
+		mzi_snapshot_pin(sql, table, &relation);
+		mzi_copy_begin(sql, copy_statement(table, &relation, chunk, binary));
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		if (ERRCODE_TO_CATEGORY(geterrcode()) !=
+			ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
+			error->sqlerrcode = ERRCODE_MZI_UPSTREAM_REQUIREMENTS;
+		else
+			error->sqlerrcode = ERRCODE_T_R_SERIALIZATION_FAILURE;
+		error->context = NULL;
+		ThrowErrorData(error);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * May the chunks of this table come in binary?  A column taken as text may
+ * only if it is text upstream, too.
  */
 static bool
 use_binary(const MziTable *table)
 {
-	if (!mzi_binary || GetDatabaseEncoding() != PG_UTF8)
+	if (!mzi_binary)
 		return false;
 	for (int i = 0; i < table->ncolumns; i++)
 	{
@@ -236,9 +272,9 @@ copy_into(Relation rel, const MziTable *table, bool binary)
 	if (binary)
 		options = lappend(options, makeDefElem("format",
 											   (Node *) makeString("binary"), -1));
-	else
+	else						/* the session's encoding is ours */
 		options = lappend(options, makeDefElem("encoding",
-											   (Node *) makeString("UTF8"), -1));
+											   (Node *) makeString(pstrdup(GetDatabaseEncodingName())), -1));
 	state = BeginCopyFrom(pstate, rel, NULL, NULL, false, feed_read, columns,
 						  options);
 	rows = CopyFrom(state);
@@ -276,9 +312,8 @@ copy_transaction(MziSession *sql, const MziTable *table, const MziChunk *chunk)
 				 errmsg("shadow table of upstream table \"%s.%s\" does not exist any more",
 						table->upstream_schema, table->upstream_name)));
 	binary = use_binary(table);
-	level = mzi_snapshot_as_replica();
-
-	mzi_copy_begin(sql, copy_statement(sql, table, chunk, binary));
+	begin_copy(sql, table, chunk, binary);
+	level = mzi_snapshot_pin_settings();
 	mzi_owner_enter(rel->rd_rel->relowner, &saved);
 	rows = copy_into(rel, table, binary);
 	mzi_owner_leave(&saved);
@@ -373,7 +408,8 @@ data_error_hint(const MziTable *table)
 
 /*
  * Copies one chunk of a table, in a local transaction begun and committed
- * here, and counts it in shared memory.  sql has imported the snapshot.
+ * here; rows and bytes are counted in shared memory as they come.  sql has
+ * imported the snapshot.
  *
  * On an error the transaction is left to the caller to abort; what this chunk
  * had counted is taken back.  Errors of classes 22 and 23 are the table's.
@@ -427,8 +463,6 @@ mzi_snapshot_copy(MziSession *sql, const MziSource *source,
 	feed = NULL;
 	MemoryContextSwitchTo(caller);
 	pfree(context.hint);
-	if (this_feed.shared != NULL)
-		count(&this_feed.shared->chunks_done, 1);
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 }

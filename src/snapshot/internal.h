@@ -14,13 +14,12 @@
 
 /* pin.c */
 
-/* A relation upstream that a COPY will read. */
+/* The relation upstream that a COPY reads: the table, or a leaf of it. */
 typedef struct MziPinned
 {
 	Oid			oid;
 	const char *schema;
 	const char *name;
-	bool		only;			/* not its children */
 } MziPinned;
 
 extern void mzi_snapshot_pin(MziSession *sql, const MziTable *table,
@@ -36,7 +35,7 @@ extern int64 mzi_snapshot_estimate(MziSession *sql, const MziTable *table,
 /* load.c */
 extern void mzi_snapshot_set_phase(const MziTable *table,
 								   MziSnapshotPhase phase);
-extern int	mzi_snapshot_as_replica(void);
+extern int	mzi_snapshot_pin_settings(void);
 extern char *mzi_snapshot_local_name(const MziTable *table);
 
 #endif							/* MZI_SNAPSHOT_INTERNAL_H */

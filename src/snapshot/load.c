@@ -46,19 +46,31 @@ mzi_snapshot_set_phase(const MziTable *table, MziSnapshotPhase phase)
 }
 
 /*
- * Opens a level of settings in which ordinary triggers do not fire: the one
- * that refuses users' writes would stop ours too.  Returns the level for
- * AtEOXact_GUC(); an abort closes it as well.  Must be called before the user
- * is switched, for only a superuser may set this.
+ * Opens a level of settings for writing into a shadow table: ordinary
+ * triggers do not fire (the one that refuses users' writes would stop ours
+ * too), and texts are read as the upstream wrote them, whatever was set for
+ * this database or role.  Returns the level for AtEOXact_GUC(); an abort
+ * closes it as well.  To be called before the user is switched, for only a
+ * superuser may set all of these.
  */
 int
-mzi_snapshot_as_replica(void)
+mzi_snapshot_pin_settings(void)
 {
+	static const char *const settings[][2] = {
+		{"session_replication_role", "replica"},
+		{"array_nulls", "on"},
+		{"datestyle", "ISO, MDY"},
+		{"intervalstyle", "postgres"},
+		{"lc_monetary", "C"},
+		{"timezone", "UTC"},
+		{"xmloption", "content"},
+	};
 	int			level = NewGUCNestLevel();
 
-	(void) set_config_option("session_replication_role", "replica",
-							 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1],
+								 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
 	return level;
 }
 
@@ -140,7 +152,7 @@ empty_table(const MziTable *table)
 	table_close(rel, NoLock);
 	if (empty)
 		return;
-	level = mzi_snapshot_as_replica();
+	level = mzi_snapshot_pin_settings();
 	mzi_owner_enter(owner, &saved);
 	run_statement(statement);
 	mzi_owner_leave(&saved);

@@ -8,19 +8,19 @@
  *	  a rewriting ALTER TABLE that commits after the snapshot was exported and
  *	  before the table is read leaves nothing that the snapshot can see: the
  *	  copy would be empty without any error, and a rewrite is not in the
- *	  stream.  So before anything is planned the session takes ACCESS SHARE on
- *	  the table (the only lock we ever take upstream; it is kept until the
- *	  session's transaction ends), and then compares what the catalog's latest
- *	  state says with what the snapshot says:
+ *	  stream.  So before each COPY the session takes ACCESS SHARE on the table
+ *	  (the only lock we ever take upstream; it is kept until the session's
+ *	  transaction ends), and then compares what the catalog's latest state
+ *	  says with what the snapshot says:
  *
- *		- the storage: pg_relation_filenode() reads the latest catalog,
- *		  pg_class.relfilenode is read through the snapshot;
+ *		- the name and the storage: to_regclass() and pg_relation_filenode()
+ *		  read the latest catalog, pg_class is read through the snapshot;
  *		- the columns: a statement is parsed with the latest catalog, so naming
  *		  the columns proves that they exist, and pg_typeof() of them their
  *		  types.
  *
- *	  The lock also keeps VACUUM FULL and CLUSTER from moving rows between two
- *	  chunks of one table.
+ *	  Every chunk is read from the storage that the snapshot knows, so rows
+ *	  cannot have moved between two chunks either (VACUUM FULL, CLUSTER).
  *
  *	  The lock is taken by a query that reads no row, not by LOCK TABLE, which
  *	  a role with SELECT on some columns only may not use.
@@ -113,8 +113,7 @@ columns_query(const MziTable *table, const MziPinned *relation,
 	appendStringInfoString(&query,
 						   "]::pg_catalog.oid[] FROM (VALUES (1)) AS one LEFT JOIN (SELECT ");
 	mzi_snapshot_append_columns(&query, table);
-	mzi_snapshot_append_from(&query, relation->schema, relation->name,
-							 relation->only);
+	mzi_snapshot_append_from(&query, relation->schema, relation->name, true);
 	appendStringInfoString(&query, " WHERE false) AS x ON true");
 	*expected = types.data;
 	return query.data;

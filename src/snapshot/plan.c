@@ -8,12 +8,11 @@
  *	  its blocks, which an upstream of version 14 or later reads without
  *	  touching the rest (TID range scan).  Every row that the snapshot sees is
  *	  in a block that existed when it was taken, and the last range is open at
- *	  its end, so the ranges hold every row exactly once; the lock of pin.c
- *	  keeps rows from moving between them.
+ *	  its end, so the ranges hold every row exactly once; pin.c sees to it
+ *	  that all are read from the same storage.
  *
  *	  A partitioned table that is published as such is read through its
- *	  leaves, found with the snapshot as well; only when our role may not read
- *	  every leaf by itself is it read as one piece through the root.
+ *	  leaves, found with the snapshot as well.
  *
  *	  The biggest pieces come first: the copy then ends with small ones, and
  *	  all processes end at nearly the same time.
@@ -120,14 +119,14 @@ plan_heap(MziSession *sql, MziPlan *plan, const MziTable *table)
 
 /*
  * A partitioned table: each leaf by itself.  Leaves that are no permanent
- * tables are left out, as the stream leaves them out.
+ * tables are left out, as the stream leaves them out.  One without leaves is
+ * read itself, and has no rows.
  */
 static int
 plan_partitions(MziSession *sql, MziPlan *plan, const MziTable *table)
 {
 	char	   *query;
 	MziResult  *result;
-	bool		allowed = true;
 	int			pieces = 0;
 
 	query = psprintf("WITH RECURSIVE tree(relid) AS ("
@@ -135,33 +134,17 @@ plan_partitions(MziSession *sql, MziPlan *plan, const MziTable *table)
 					 " UNION ALL "
 					 "SELECT i.inhrelid FROM tree AS t"
 					 " JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.relid)"
-					 " SELECT c.oid, n.nspname, c.relname,"
-					 " coalesce(pg_catalog.pg_relation_size(c.oid), 0),"
-					 " c.relam = %d,"
-					 " pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
-					 " AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT')"
-					 " AND NOT pg_catalog.row_security_active(c.oid)"
+					 " SELECT c.oid, coalesce(pg_catalog.pg_relation_size(c.oid), 0),"
+					 " c.relam = %d"
 					 " FROM tree AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.relid"
-					 " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
 					 " WHERE c.relkind = 'r' AND c.relpersistence = 'p' ORDER BY c.oid",
 					 table->upstream_oid, MZI_HEAP_AM_OID);
 	result = mzi_session_query(sql, query, 0);
 	for (int i = 0; i < mzi_result_rows(result); i++)
-		allowed = allowed && mzi_result_bool(result, i, 5);
-	for (int i = 0; allowed && i < mzi_result_rows(result); i++)
-	{
-		MziPinned	leaf;
-
-		leaf.oid = (Oid) mzi_result_int(result, i, 0);
-		leaf.schema = mzi_result_text(result, i, 1);
-		leaf.name = mzi_result_text(result, i, 2);
-		leaf.only = true;
-		mzi_snapshot_pin(sql, table, &leaf);
-		pieces += cut_heap(plan, table->id, leaf.oid,
-						   mzi_result_int(result, i, 3),
-						   mzi_result_bool(result, i, 4));
-	}
-	if (pieces == 0)			/* no leaf, or one that we may not read */
+		pieces += cut_heap(plan, table->id, (Oid) mzi_result_int(result, i, 0),
+						   mzi_result_int(result, i, 1),
+						   mzi_result_bool(result, i, 2));
+	if (pieces == 0)
 		pieces = cut_heap(plan, table->id, InvalidOid, 0, false);
 	mzi_result_free(result);
 	pfree(query);

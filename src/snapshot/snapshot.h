@@ -42,7 +42,10 @@ extern List *mzi_snapshot_verify(MziSession *sql, const MziSource *source,
 /* Cuts the tables into chunks; *nchunks elements, palloc'd, biggest first. */
 extern MziChunk *mzi_snapshot_plan(MziSession *sql, List *tables, int *nchunks);
 
-/* Copies one chunk in a local transaction of its own; counts in shared memory. */
+/*
+ * Copies one chunk in a local transaction of its own; counts its rows and
+ * bytes in shared memory (the chunk itself is the caller's to count).
+ */
 extern void mzi_snapshot_copy(MziSession *sql, const MziSource *source,
 							  const MziTable *table, const MziChunk *chunk);
 

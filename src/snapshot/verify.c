@@ -10,7 +10,7 @@
  *
  *		ask			introspection, and what became of tables not found
  *		compare		in a local transaction: the recorded keys, compare.c
- *		pin			lock what passed and see that the snapshot still holds
+ *		estimate	the rows of what passed
  *
  *	  A table that differs is marked failed in a transaction of its own and
  *	  left out; the others go on.  A right that is missing concerns an
@@ -220,28 +220,21 @@ mark_failed(const MziSource *source, List *tables, List *errors)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Locks a table upstream and puts its estimate into shared memory. */
+/* Puts a table's estimate into shared memory. */
 static void
-pin_and_estimate(MziSession *sql, const MziTable *table,
-				 const MziUpstreamTable *upstream)
+estimate(MziSession *sql, const MziTable *table,
+		 const MziUpstreamTable *upstream)
 {
 	MziTableShared *shared = mzi_shmem_table(MyDatabaseId, table->id, true);
-	MziPinned	pinned;
-	int64		rows;
 
-	pinned.oid = table->upstream_oid;
-	pinned.schema = table->upstream_schema;
-	pinned.name = table->upstream_name;
-	pinned.only = true;
-	mzi_snapshot_pin(sql, table, &pinned);
-	rows = mzi_snapshot_estimate(sql, table, upstream);
 	if (shared != NULL)
-		pg_atomic_write_u64(&shared->records_known, (uint64) rows);
+		pg_atomic_write_u64(&shared->records_known,
+							(uint64) mzi_snapshot_estimate(sql, table, upstream));
 }
 
 /*
  * Compares the tables (of MziTable *) with what was recorded, on the imported
- * snapshot, locks those that agree and estimates their rows.
+ * snapshot, and estimates the rows of those that agree.
  *
  * Returns the tables that can be copied, in the caller's memory context.  No
  * local transaction may be open.
@@ -267,7 +260,7 @@ mzi_snapshot_verify(MziSession *sql, const MziSource *source, List *tables)
 			mzi_snapshot_set_phase(lfirst(lc), MZI_SNAPSHOT_NONE);
 		else
 		{
-			pin_and_estimate(sql, lfirst(lc), list_nth(found, i));
+			estimate(sql, lfirst(lc), list_nth(found, i));
 			good = lappend(good, lfirst(lc));
 		}
 	}
