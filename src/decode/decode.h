@@ -22,8 +22,7 @@
  *		  never run backwards and stay below the end, between transactions
  *		  they do run backwards, since transactions overlap;
  *		- RELATION, TYPE and a BEGIN that an ORIGIN follows come in frames of
- *		  position 0, and the frame of BEGIN or ORIGIN may be ahead of the
- *		  first change's: these frames' positions mean nothing;
+ *		  position 0; the positions of these and of ORIGIN are not looked at;
  *		- a LOGICAL message outside a transaction (a non-transactional one) is
  *		  sent when it is met, ahead of transactions still open.
  *	  Everything else is refused: a change outside a transaction, a BEGIN
@@ -84,7 +83,8 @@ typedef struct MziValue
 typedef struct MziTuple
 {
 	int			nvalues;
-	MziValue   *values;			/* in the decoder; valid until the next message */
+	MziValue   *values;			/* in the decoder; valid until the next
+								 * message */
 } MziTuple;
 
 typedef struct MziRelationColumn

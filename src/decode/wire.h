@@ -55,20 +55,20 @@ mzi_wire_left(const MziWire *wire)
 
 /* Refuses the message; returns false, for the caller to return in turn. */
 static inline bool
-mzi_wire_refuse(MziWire *wire, const char *at, const char *text)
+mzi_wire_refuse(MziWire *wire, const char *at, const char *reason)
 {
-	wire->error = text;
+	wire->error = reason;
 	wire->error_at = at;
 	return false;
 }
 
 /* Remembers a fault that concerns one table; the reading goes on. */
 static inline void
-mzi_wire_blame_table(MziWire *wire, const char *at, const char *text)
+mzi_wire_blame_table(MziWire *wire, const char *at, const char *reason)
 {
 	if (wire->table_error == NULL)
 	{
-		wire->table_error = text;
+		wire->table_error = reason;
 		wire->table_error_at = at;
 	}
 }
