@@ -188,8 +188,10 @@ is_bound(List *bound, int64 source)
 	ListCell   *cell;
 
 	foreach(cell, bound)
+	{
 		if (*(int64 *) lfirst(cell) == source)
 			return true;
+	}
 	return false;
 }
 
@@ -324,6 +326,9 @@ rebuild(void)
 /*
  * The shadow table with this OID, or NULL when the relation is none.
  *
+ * Looks for invalidations itself: a transaction that holds its lock on the
+ * table from an earlier command would not hear of the table's failure.
+ *
  * The result is valid until the next call.  Outside a transaction (also in
  * an aborted one) and while WAL is being decoded nothing can be read: then
  * the answer is NULL unless it is known already.
@@ -331,11 +336,16 @@ rebuild(void)
 const MziShadow *
 mzi_shadow_find(Oid relid)
 {
+	bool		can_read;
+
 	if (relid < FirstNormalObjectId || !OidIsValid(MyDatabaseId))
 		return NULL;
+	can_read = IsTransactionState() && !HistoricSnapshotActive();
+	if (can_read)
+		AcceptInvalidationMessages();
 	if (!shadows_valid)
 	{
-		if (!IsTransactionState() || HistoricSnapshotActive())
+		if (!can_read)
 			return NULL;
 		rebuild();
 	}

@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
@@ -26,7 +27,6 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "access/htup_details.h"
 #include "utils/syscache.h"
 
 /* OID of mz_ingest.name, whoever made it, or InvalidOid. */

@@ -175,14 +175,13 @@ extern Oid	mzi_catalog_owner(void);
 extern Oid	mzi_catalog_relation(const char *name); /* mz_ingest.name */
 extern void mzi_catalog_enter(MziOwnerSwitch *saved);
 extern void mzi_catalog_leave(const MziOwnerSwitch *saved);
-extern bool mzi_catalog_bound(const MziSource *source); /* made in this
-														 * cluster and
-														 * database? */
+extern bool mzi_catalog_bound(const MziSource *source); /* made in this cluster
+														 * and database? */
 extern char *mzi_catalog_system_id(void);	/* of this cluster, as text */
 
 /* ---------- name.c ---------- */
-extern MziName mzi_name_parse(const char *input);	/* default schema filled in;
-													 * ereports */
+extern MziName mzi_name_parse(const char *input);	/* default schema filled
+													 * in; ereports */
 extern char *mzi_name_quote(MziName name);	/* schema.name for messages */
 
 /*
@@ -198,8 +197,8 @@ extern MziSecret *mzi_secret_find(MziName name, bool missing_ok);
 extern int64 mzi_secret_insert(MziName name, const char *value, int length);
 extern void mzi_secret_update(int64 id, const char *value, int length);
 extern void mzi_secret_delete(int64 id);
-extern char *mzi_secret_reveal(int64 id);	/* plaintext, terminated; wipe with
-											 * explicit_bzero */
+extern char *mzi_secret_reveal(int64 id);	/* plaintext, terminated; wipe
+											 * with explicit_bzero */
 extern List *mzi_secret_dependents(int64 id);	/* of char *: 'connection "x"' */
 extern List *mzi_secret_connections(int64 id);	/* of MziName * */
 
@@ -256,7 +255,9 @@ extern void mzi_position_write(int64 source, const MziPosition *position);
 /* ---------- orphan.c ---------- */
 extern void mzi_orphan_insert(const char *slot, const char *host, int port,
 							  const char *database, List *keywords, List *values);
-extern List *mzi_orphan_list(void); /* of MziOrphanSlot * */
+extern bool mzi_orphan_any(void);
+extern List *mzi_orphan_list(void); /* of MziOrphanSlot *; records as failed
+									 * those it cannot unseal */
 extern void mzi_orphan_delete(const char *slot);
 extern void mzi_orphan_failed(const char *slot, const char *error);
 
@@ -283,7 +284,7 @@ typedef struct MziShadow
 } MziShadow;
 
 extern const MziShadow *mzi_shadow_find(Oid relid);
-extern void mzi_shadow_invalidate(void);	/* after writing; sends invalidations
-											 * at commit */
+extern void mzi_shadow_invalidate(void);	/* after writing; sends
+											 * invalidations at commit */
 
 #endif							/* MZI_CATALOG_H */

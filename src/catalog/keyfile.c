@@ -30,6 +30,7 @@
 
 #include <openssl/evp.h>
 
+#include "access/xlog.h"
 #include "catalog/private.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -301,7 +302,7 @@ create_key_file(const char *path)
  *
  * With create, a missing file is made, unless mz_ingest.secret_key_file says
  * where it must be: a wrong setting or a disk that is not mounted shall not
- * bring forth a second key.
+ * bring forth a second key.  Nor shall a standby, whose primary has one.
  */
 void
 mzi_key_read(MziSealKey *key, bool create)
@@ -310,7 +311,8 @@ mzi_key_read(MziSealKey *key, bool create)
 
 	if (read_key_file(path, key))
 		return;
-	if (create && (mzi_secret_key_file == NULL || mzi_secret_key_file[0] == '\0'))
+	if (create && !RecoveryInProgress() &&
+		(mzi_secret_key_file == NULL || mzi_secret_key_file[0] == '\0'))
 	{
 		create_key_file(path);
 		if (read_key_file(path, key))

@@ -9,21 +9,18 @@
 
 #include "catalog/private.h"
 #include "catalog/query.h"
-#include "utils/builtins.h"
 
 /*
- * Builds "UPDATE mz_ingest.<catalog> ...": catalog is one of three fixed
- * words, checked so that nothing else ever becomes part of a statement.
+ * Checks that catalog is one of the three words: nothing else may become
+ * part of a statement.
  */
-static char *
-update_statement(const char *catalog, const char *assignment)
+static void
+check_catalog(const char *catalog)
 {
 	if (strcmp(catalog, "secret") != 0 &&
 		strcmp(catalog, "connection") != 0 &&
 		strcmp(catalog, "source") != 0)
 		elog(ERROR, "no catalog of objects is named \"%s\"", catalog);
-	return psprintf("UPDATE mz_ingest.%s SET %s WHERE id = $1", catalog,
-					assignment);
 }
 
 /*
@@ -35,6 +32,7 @@ mzi_object_rename(const char *catalog, int64 id, const char *name)
 	MziQuery	query;
 	bool		taken;
 
+	check_catalog(catalog);
 	mzi_query_open(&query);
 	mzi_put_int64(&query, id);
 	mzi_put_name(&query, name);
@@ -42,13 +40,14 @@ mzi_object_rename(const char *catalog, int64 id, const char *name)
 				  psprintf("SELECT EXISTS (SELECT FROM mz_ingest.%s o"
 						   " JOIN mz_ingest.%s n USING (schema)"
 						   " WHERE o.id = $1 AND n.name = $2 AND n.id <> $1)",
-						   quote_identifier(catalog), quote_identifier(catalog)));
+						   catalog, catalog));
 	taken = mzi_query_next(&query) && mzi_get_bool(&query);
 	if (!taken)
 	{
 		mzi_put_int64(&query, id);
 		mzi_put_name(&query, name);
-		mzi_query_run(&query, update_statement(catalog, "name = $2"));
+		mzi_query_run(&query, psprintf("UPDATE mz_ingest.%s SET name = $2 WHERE id = $1",
+									   catalog));
 	}
 	mzi_query_close(&query);
 	if (taken)
@@ -64,9 +63,12 @@ mzi_object_set_owner(const char *catalog, int64 id, Oid owner)
 {
 	MziQuery	query;
 
+	check_catalog(catalog);
 	mzi_query_open(&query);
 	mzi_put_int64(&query, id);
 	mzi_put_oid(&query, owner);
-	mzi_query_run(&query, update_statement(catalog, "owner = $2::regrole"));
+	mzi_query_run(&query,
+				  psprintf("UPDATE mz_ingest.%s SET owner = $2::regrole"
+						   " WHERE id = $1", catalog));
 	mzi_query_close(&query);
 }

@@ -71,8 +71,8 @@ mzi_orphan_insert(const char *slot, const char *host, int port,
 	char	   *fingerprint;
 
 	pack(&packed, keywords, values);
-	sealed = mzi_seal_with_fingerprint(packed.data, packed.len,
-									   orphan_aad(slot), &fingerprint);
+	sealed = mzi_secret_seal(packed.data, packed.len, orphan_aad(slot),
+							 &fingerprint);
 	explicit_bzero(packed.data, packed.maxlen);
 	pfree(packed.data);
 
@@ -107,8 +107,8 @@ typedef struct SealedOrphan
  * The slots to be dropped: MziOrphanSlot *, the oldest first.
  *
  * A slot whose connection was sealed under another key than the present one
- * is left out, with that reason as its last error: it shall not keep the
- * others waiting.
+ * (or while there is none) is left out, with that reason as its last error:
+ * it shall not keep the others waiting.
  */
 List *
 mzi_orphan_list(void)
@@ -144,7 +144,7 @@ mzi_orphan_list(void)
 	if (rows == NIL)
 		return NIL;
 
-	present = mzi_seal_fingerprint();
+	present = mzi_key_exists() ? mzi_seal_fingerprint() : NULL;
 	foreach(cell, rows)
 	{
 		SealedOrphan *row = lfirst(cell);
@@ -152,11 +152,13 @@ mzi_orphan_list(void)
 		char	   *packed;
 		int			length;
 
-		if (strcmp(row->fingerprint, present) != 0)
+		if (present == NULL || strcmp(row->fingerprint, present) != 0)
 		{
 			mzi_orphan_failed(orphan->slot,
-							  psprintf("the connection was sealed under another key (%s) than the present one (%s)",
-									   row->fingerprint, present));
+							  psprintf("the connection was sealed under key %s, but \"%s\" %s%s",
+									   row->fingerprint, mzi_key_path(),
+									   present ? "holds key " : "does not exist",
+									   present ? present : ""));
 			continue;
 		}
 		packed = mzi_unseal(row->sealed, row->fingerprint,
@@ -166,6 +168,20 @@ mzi_orphan_list(void)
 		pfree(packed);
 		result = lappend(result, orphan);
 	}
+	return result;
+}
+
+/* Are there slots to be dropped, whether or not we can unseal them? */
+bool
+mzi_orphan_any(void)
+{
+	MziQuery	query;
+	bool		result;
+
+	mzi_query_open(&query);
+	mzi_query_run(&query, "SELECT EXISTS (SELECT FROM mz_ingest.orphan_slot)");
+	result = mzi_query_next(&query) && mzi_get_bool(&query);
+	mzi_query_close(&query);
 	return result;
 }
 

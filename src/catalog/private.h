@@ -39,6 +39,10 @@ extern bytea *mzi_seal_with_fingerprint(const char *plain, int length,
 extern char *mzi_unseal_named(bytea *sealed, const char *fingerprint,
 							  const char *aad, const char *what, int *length);
 
+/* ---------- secret.c ---------- */
+extern bytea *mzi_secret_seal(const char *plain, int length, const char *aad,
+							  char **fingerprint);
+
 /* ---------- source.c ---------- */
 extern List *mzi_source_list_of_connection(int64 connection);
 

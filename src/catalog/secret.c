@@ -55,14 +55,15 @@ mzi_secret_find(MziName name, bool missing_ok)
 }
 
 /*
- * Seals a value for the row id.
+ * Seals a value that will be stored in a table of this database.
  *
  * A key is made only in a database where nothing is sealed yet: elsewhere a
  * missing key file means that this server did not get it, and a new key would
  * hide that.
  */
-static bytea *
-seal_for_row(int64 id, const char *value, int length, char **fingerprint)
+bytea *
+mzi_secret_seal(const char *plain, int length, const char *aad,
+				char **fingerprint)
 {
 	if (!mzi_key_exists())
 	{
@@ -78,7 +79,7 @@ seal_for_row(int64 id, const char *value, int length, char **fingerprint)
 		if (sealed_before)
 			mzi_key_raise_missing(mzi_key_path());
 	}
-	return mzi_seal_with_fingerprint(value, length, secret_aad(id), fingerprint);
+	return mzi_seal_with_fingerprint(plain, length, aad, fingerprint);
 }
 
 /* Adds a secret of the caller's, and returns its id. */
@@ -97,7 +98,7 @@ mzi_secret_insert(MziName name, const char *value, int length)
 	id = mzi_get_int64(&query);
 	mzi_query_close(&query);
 
-	sealed = seal_for_row(id, value, length, &fingerprint);
+	sealed = mzi_secret_seal(value, length, secret_aad(id), &fingerprint);
 
 	mzi_query_open(&query);
 	mzi_put_int64(&query, id);
@@ -129,7 +130,7 @@ mzi_secret_update(int64 id, const char *value, int length)
 	bytea	   *sealed;
 	char	   *fingerprint;
 
-	sealed = seal_for_row(id, value, length, &fingerprint);
+	sealed = mzi_secret_seal(value, length, secret_aad(id), &fingerprint);
 
 	mzi_query_open(&query);
 	mzi_put_int64(&query, id);
