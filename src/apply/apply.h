@@ -39,6 +39,10 @@ extern MziApply *mzi_apply_create(MemoryContext parent, Oid database,
 								  List *tables, MziApplyTick tick, void *tick_arg);
 extern void mzi_apply_destroy(MziApply *apply);
 
+/* For error texts and for blocker_pid; both may be NULL. */
+extern void mzi_apply_set_source(MziApply *apply, const char *name,
+								 MziSourceShared *shared);
+
 /* For error contexts: the transaction that the next changes belong to. */
 extern void mzi_apply_begin(MziApply *apply, TransactionId xid, XLogRecPtr commit_lsn);
 
@@ -48,7 +52,7 @@ extern void mzi_apply_message(MziApply *apply, const MziMessage *message);
 extern int64 mzi_apply_pending_rows(const MziApply *apply);	/* messages netted since reset/flush */
 extern Size mzi_apply_pending_bytes(const MziApply *apply);
 
-/* In a transaction: write what has been netted. Sets *wrote if any row changed. */
+/* In a transaction: write what has been netted. */
 extern void mzi_apply_flush(MziApply *apply);
 extern void mzi_apply_reset(MziApply *apply);
 

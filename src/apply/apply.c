@@ -1,0 +1,763 @@
+/*-------------------------------------------------------------------------
+ *
+ * apply.c
+ *	  The changes of a stream: taken in, and written batch by batch.
+ *
+ * NOTES
+ *	  Taking in (mzi_apply_message) needs no transaction and touches nothing
+ *	  but memory.  Writing (mzi_apply_flush) locks all tables concerned, in
+ *	  the order of their OIDs, takes one snapshot and writes table by table.
+ *	  At its end the command counter is incremented, so that the next flush of
+ *	  the same transaction sees what this one wrote.
+ *
+ *	  Whatever is being done is noted in "current", "doing", "column", "lsn"
+ *	  and "tag" as it begins, and "current" is cleared when it has ended well.
+ *	  So an error finds there which table it concerns, and the notes stay
+ *	  until the next call.
+ *
+ *	  Relations are known by the upstream's OID.  One that is announced and
+ *	  is not ours is remembered as ignored; a change of one that was never
+ *	  announced shows that the stream is not whole.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "apply/private.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* ---------- what is being done ---------- */
+
+/* Called per row: interrupts and the caller's tick, every 1,000 rows. */
+void
+mzi_apply_tick(MziApply *apply)
+{
+	if (++apply->ticking < 1000)
+		return;
+	apply->ticking = 0;
+	CHECK_FOR_INTERRUPTS();
+	if (apply->tick)
+		apply->tick(apply->tick_arg);
+}
+
+/* Notes what is done to the current table; entry may be NULL. */
+void
+mzi_apply_doing(MziApply *apply, const char *doing, const MziNetEntry *entry)
+{
+	apply->doing = doing;
+	apply->column = -1;
+	apply->lsn = entry ? entry->lsn : InvalidXLogRecPtr;
+	apply->tag = entry ? (int) entry->tag : -1;
+}
+
+/* The upstream transaction of the change, NULL when there is none. */
+static const MziApplyTransaction *
+current_transaction(const MziApply *apply)
+{
+	if (apply->tag < 0 || apply->tag >= apply->ntransactions)
+		return NULL;
+	return &apply->transactions[apply->tag];
+}
+
+/* Error context: what, where, from which upstream transaction. */
+static void
+describe_error(void *arg)
+{
+	MziApply   *apply = arg;
+	MziApplyTable *table = apply->current;
+	const MziApplyTransaction *transaction = current_transaction(apply);
+	StringInfoData where;
+
+	if (table == NULL)
+		return;
+	initStringInfo(&where);
+	appendStringInfo(&where, "applying %s to shadow table %s",
+					 apply->doing ? apply->doing : "changes",
+					 table->local_name);
+	if (apply->column >= 0)
+		appendStringInfo(&where, ", column \"%s\"",
+						 table->table->columns[apply->column].name);
+	if (apply->source_name)
+		appendStringInfo(&where, ", source \"%s\"", apply->source_name);
+	if (transaction)
+		appendStringInfo(&where, ", upstream transaction %u committed at %X/%X",
+						 transaction->xid,
+						 LSN_FORMAT_ARGS(transaction->commit_lsn));
+	if (apply->lsn)
+		appendStringInfo(&where, ", change at %X/%X",
+						 LSN_FORMAT_ARGS(apply->lsn));
+	errcontext("%s", where.data);
+	pfree(where.data);
+}
+
+/* The names of the columns that rows of a table are told apart by. */
+static char *
+key_names(const MziApplyTable *table)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < table->table->nkeys; i++)
+		appendStringInfo(&names, "%s\"%s\"", i > 0 ? ", " : "",
+						 table->table->columns[table->key_columns[i]].name);
+	return names.data;
+}
+
+/*
+ * Raises the definite error that the shadow table is not what the upstream
+ * had.  message holds one %s for the table's name; detail may be NULL.  No
+ * value of a row is shown.
+ */
+void
+mzi_apply_raise_divergence(MziApply *apply, const char *message,
+						   const char *detail)
+{
+	MziApplyTable *table = apply->current;
+	const MziApplyTransaction *transaction = current_transaction(apply);
+	StringInfoData facts;
+
+	initStringInfo(&facts);
+	if (detail)
+		appendStringInfo(&facts, "%s ", detail);
+	else if (table->table->nkeys > 0)
+		appendStringInfo(&facts, "Rows are identified by %s. ",
+						 key_names(table));
+	if (apply->lsn)
+		appendStringInfo(&facts, "The change is at upstream LSN %X/%X. ",
+						 LSN_FORMAT_ARGS(apply->lsn));
+	if (transaction)
+		appendStringInfo(&facts, "Its transaction %u was committed at %X/%X. ",
+						 transaction->xid,
+						 LSN_FORMAT_ARGS(transaction->commit_lsn));
+	appendStringInfoString(&facts,
+						   "Nothing but the source writes the table, so it had missed a change: the publication may not publish all of insert, update, delete and truncate, its row filters or publish_via_partition_root may have changed, or a partition with rows may have been attached upstream.");
+	ereport(ERROR,
+			(errcode(ERRCODE_MZI_DIVERGENCE),
+			 errmsg_internal(message, table->local_name),
+			 errdetail_internal("%s", facts.data),
+			 errhint("%s", mzi_relation_resync_hint(table))));
+}
+
+/* ---------- life ---------- */
+
+/* Order of an MziApply's tables. */
+static int
+compare_upstream_oid(const void *a, const void *b)
+{
+	uint32		x = ((const MziApplyTable *) a)->upstream_oid;
+	uint32		y = ((const MziApplyTable *) b)->upstream_oid;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The quoted names of the shadow tables, while there is a transaction. */
+static void
+read_local_names(MziApply *apply)
+{
+	for (int i = 0; i < apply->ntables; i++)
+	{
+		MziApplyTable *table = &apply->tables[i];
+		Oid			relid = table->table->relid;
+		char	   *name = get_rel_name(relid);
+
+		if (name == NULL)
+			continue;			/* dropped just now */
+		name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+										  name);
+		pfree(table->local_name);
+		table->local_name = MemoryContextStrdup(apply->context, name);
+	}
+}
+
+/* The set of announced relations that are not ours. */
+static HTAB *
+make_ignored(MemoryContext context)
+{
+	HASHCTL		control = {.keysize = sizeof(uint32),
+		.entrysize = sizeof(uint32),.hcxt = context};
+
+	return hash_create("mz_ingest ignored relations", 64, &control,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * Makes an MziApply for the tables (of MziTable *, which must outlive it).
+ * Opens a transaction of its own for a moment when there is none.
+ */
+MziApply *
+mzi_apply_create(MemoryContext parent, Oid database, List *tables,
+				 MziApplyTick tick, void *tick_arg)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "mz_ingest apply",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	MziApply   *apply = palloc0(sizeof(MziApply));
+	uint64		seed = pg_prng_uint64(&pg_global_prng_state);
+	ListCell   *cell;
+	bool		alone = !IsTransactionState();
+
+	apply->context = context;
+	apply->flush_context = AllocSetContextCreate(context, "mz_ingest flush",
+												 ALLOCSET_DEFAULT_SIZES);
+	apply->row_context = AllocSetContextCreate(context, "mz_ingest row",
+											   ALLOCSET_DEFAULT_SIZES);
+	apply->database = database;
+	apply->tick = tick;
+	apply->tick_arg = tick_arg;
+	apply->column = apply->tag = -1;
+	apply->ignored = make_ignored(context);
+	mzi_arena_init(&apply->arena, context);
+	apply->max_transactions = 64;
+	apply->transactions = palloc(apply->max_transactions *
+								 sizeof(MziApplyTransaction));
+
+	apply->tables = palloc0(Max(list_length(tables), 1) * sizeof(MziApplyTable));
+	foreach(cell, tables)
+	{
+		MziTable   *recorded = lfirst(cell);
+		MziApplyTable *table = &apply->tables[apply->ntables++];
+
+		table->apply = apply;
+		table->table = recorded;
+		table->upstream_oid = recorded->upstream_oid;
+		table->upstream_name = quote_qualified_identifier(recorded->upstream_schema,
+														  recorded->upstream_name);
+		table->local_name = pstrdup(table->upstream_name);
+		table->shared = mzi_shmem_table(database, recorded->id, true);
+		mzi_relation_init(table);
+		mzi_net_init(&table->net, &apply->arena, recorded->ncolumns,
+					 recorded->nkeys, table->key_columns, seed);
+	}
+	qsort(apply->tables, apply->ntables, sizeof(MziApplyTable),
+		  compare_upstream_oid);
+	mzi_target_register(apply);
+
+	if (alone)
+		StartTransactionCommand();
+	read_local_names(apply);
+	if (alone)
+		CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+	return apply;
+}
+
+/* Frees everything. */
+void
+mzi_apply_destroy(MziApply *apply)
+{
+	mzi_target_forget(apply);
+	MemoryContextDelete(apply->context);
+}
+
+/*
+ * Tells the name of the source, for error texts, and its entry in shared
+ * memory, where the process is named that keeps us waiting.  Both may be NULL.
+ */
+void
+mzi_apply_set_source(MziApply *apply, const char *name, MziSourceShared *shared)
+{
+	apply->source_name = name ? MemoryContextStrdup(apply->context, name) : NULL;
+	apply->shared = shared;
+}
+
+/* ---------- taking in ---------- */
+
+/* The next changes belong to this upstream transaction. */
+void
+mzi_apply_begin(MziApply *apply, TransactionId xid, XLogRecPtr commit_lsn)
+{
+	apply->current = NULL;
+	if (apply->ntransactions == apply->max_transactions)
+	{
+		apply->max_transactions *= 2;
+		apply->transactions = repalloc_huge(apply->transactions,
+											apply->max_transactions *
+											sizeof(MziApplyTransaction));
+	}
+	apply->transactions[apply->ntransactions].xid = xid;
+	apply->transactions[apply->ntransactions].commit_lsn = commit_lsn;
+	apply->ntransactions++;
+}
+
+/* Our table with this upstream OID, or NULL. */
+static MziApplyTable *
+find_table(MziApply *apply, uint32 relid)
+{
+	int			low = 0;
+	int			high = apply->ntables;
+
+	if (apply->last && apply->last->upstream_oid == relid)
+		return apply->last;
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (apply->tables[middle].upstream_oid < relid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == apply->ntables || apply->tables[low].upstream_oid != relid)
+		return NULL;
+	apply->last = &apply->tables[low];
+	return apply->last;
+}
+
+/* A change of a relation that has not been announced. */
+static void
+raise_unknown_relation(uint32 relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_MZI_PROTOCOL_VIOLATION),
+			 errmsg("replication stream changes relation %u without having described it",
+					relid),
+			 errhint("The stream is read again from the last position; if the error stays, look at what is between the servers.")));
+}
+
+/* A relation is described. */
+static void
+take_relation(MziApply *apply, const MziMessage *message)
+{
+	uint32		relid = message->u.relation.relid;
+	MziApplyTable *table = find_table(apply, relid);
+
+	if (table)
+	{
+		apply->current = table;
+		apply->doing = "RELATION";
+		mzi_relation_map(table, &message->u.relation);
+	}
+	else if (hash_get_num_entries(apply->ignored) < MZI_MAX_IGNORED)
+		(void) hash_search(apply->ignored, &relid, HASH_ENTER, NULL);
+}
+
+/*
+ * The table of a change; NULL when it is not ours.  The relation must have
+ * been announced.
+ */
+static MziApplyTable *
+table_of_change(MziApply *apply, uint32 relid, const char *doing,
+				const MziMessage *message)
+{
+	MziApplyTable *table = find_table(apply, relid);
+
+	if (table == NULL)
+	{
+		if (hash_get_num_entries(apply->ignored) < MZI_MAX_IGNORED &&
+			hash_search(apply->ignored, &relid, HASH_FIND, NULL) == NULL)
+			raise_unknown_relation(relid);
+		return NULL;
+	}
+	apply->current = table;
+	apply->doing = doing;
+	apply->lsn = message->lsn;
+	apply->tag = apply->ntransactions - 1;
+	if (!table->mapped)
+		raise_unknown_relation(relid);
+	return table;
+}
+
+/* A tuple must have as many values as the relation has columns. */
+static MziNetRow
+make_row(const MziApplyTable *table, const MziTuple *tuple)
+{
+	MziNetRow	row;
+
+	if (tuple->nvalues != table->nupstream)
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_PROTOCOL_VIOLATION),
+				 errmsg("replication stream sends %d columns of table %s, which was described with %d",
+						tuple->nvalues, table->upstream_name, table->nupstream),
+				 errhint("The stream is read again from the last position; if the error stays, look at what is between the servers.")));
+	row.values = tuple->values;
+	row.map = table->map;
+	return row;
+}
+
+/* Raises the error for a change that could not be netted. */
+static void
+raise_status(MziApply *apply, MziApplyTable *table, MziNetStatus status)
+{
+	const char *column = table->net.error_column < 0 ? "" :
+		table->table->columns[table->net.error_column].name;
+
+	switch (status)
+	{
+		case MZI_NET_OK:
+			break;
+		case MZI_NET_EXISTS:
+			mzi_apply_raise_divergence(apply, "row to be inserted exists already in shadow table %s", NULL);
+			break;
+		case MZI_NET_MISSING:
+			mzi_apply_raise_divergence(apply, "row to be changed is missing in shadow table %s", NULL);
+			break;
+		case MZI_NET_KEY_NULL:
+			ereport(ERROR,
+					(errcode(ERRCODE_MZI_SCHEMA_CHANGE),
+					 errmsg("incompatible schema change on %s.%s (oid %u): the NOT NULL constraint on column \"%s\" was dropped upstream",
+							table->table->upstream_schema,
+							table->table->upstream_name,
+							table->upstream_oid, column),
+					 errdetail("The column is part of the key, and a NULL was received for it."),
+					 errhint("%s", mzi_relation_recreate_hint(table))));
+			break;
+		case MZI_NET_KEY_UNSENT:
+		case MZI_NET_UNSENT:
+			ereport(ERROR,
+					(errcode(ERRCODE_MZI_REPLICA_IDENTITY),
+					 errmsg("TOASTed value missing from old row. Did you forget to set REPLICA IDENTITY to FULL for your table?"),
+					 errdetail("The value of column \"%s\" was not sent, and no row is known that has it.",
+							   column),
+					 errhint("Upstream, run ALTER TABLE %s REPLICA IDENTITY FULL; then here SELECT mz_ingest.resync_table(%s);",
+							 table->upstream_name,
+							 quote_literal_cstr(table->local_name))));
+			break;
+		case MZI_NET_TOO_LARGE:
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("value of column \"%s\" is too large", column),
+					 errdetail("No value here can be larger than 1 GB."),
+					 errhint("Exclude the column: %s",
+							 mzi_relation_recreate_hint(table))));
+			break;
+	}
+}
+
+/* Notes that a table has changes to be written. */
+static void
+mark_dirty(MziApply *apply, MziApplyTable *table)
+{
+	MemoryContext old;
+
+	if (table->dirty)
+		return;
+	old = MemoryContextSwitchTo(apply->context);
+	apply->dirty = lappend(apply->dirty, table);
+	if (!table->counted)
+		apply->counted = lappend(apply->counted, table);
+	MemoryContextSwitchTo(old);
+	table->dirty = table->counted = true;
+}
+
+/* INSERT, UPDATE or DELETE. */
+static void
+take_change(MziApply *apply, const MziMessage *message)
+{
+	const char *doing = message->kind == MZI_MESSAGE_INSERT ? "INSERT" :
+		message->kind == MZI_MESSAGE_UPDATE ? "UPDATE" : "DELETE";
+	char		old_kind = message->u.change.old_kind;
+	MziApplyTable *table;
+	MziNetStatus status;
+	MziNetRow	row = {0};
+	MziNetRow	old = {0};
+
+	table = table_of_change(apply, message->u.change.relid, doing, message);
+	if (table == NULL)
+		return;
+	mark_dirty(apply, table);
+	if (message->kind != MZI_MESSAGE_DELETE)
+		row = make_row(table, &message->u.change.new_tuple);
+	if (message->kind != MZI_MESSAGE_INSERT)
+		mzi_relation_need_identity(table, old_kind);
+	if (old_kind)
+		old = make_row(table, &message->u.change.old_tuple);
+
+	switch (message->kind)
+	{
+		case MZI_MESSAGE_INSERT:
+			status = mzi_net_insert(&table->net, row, apply->lsn, apply->tag);
+			table->inserts++;
+			break;
+		case MZI_MESSAGE_UPDATE:
+			status = mzi_net_update(&table->net, old_kind, old, row,
+									apply->lsn, apply->tag);
+			table->updates++;
+			break;
+		default:
+			status = mzi_net_delete(&table->net, old, apply->lsn, apply->tag);
+			table->deletes++;
+			break;
+	}
+	if (status != MZI_NET_OK)
+		raise_status(apply, table, status);
+	apply->pending_rows++;
+	apply->current = NULL;
+}
+
+/* TRUNCATE of one or more relations. */
+static void
+take_truncate(MziApply *apply, const MziMessage *message)
+{
+	for (int i = 0; i < message->u.truncate.nrelids; i++)
+	{
+		uint32		relid = mzi_decode_truncate_relid(message, i);
+		MziApplyTable *table;
+
+		table = table_of_change(apply, relid, "TRUNCATE", message);
+		if (table == NULL)
+			continue;
+		if (mzi_on_truncate == MZI_TRUNCATE_ERROR)
+			ereport(ERROR,
+					(errcode(ERRCODE_MZI_TRUNCATED),
+					 errmsg("table was truncated"),
+					 errdetail("Upstream table %s was truncated, and mz_ingest.on_truncate is \"error\".",
+							   table->upstream_name),
+					 errhint("%s", mzi_relation_resync_hint(table))));
+		mark_dirty(apply, table);
+		mzi_net_truncate(&table->net);
+		table->truncates++;
+		apply->pending_rows++;
+		apply->current = NULL;
+	}
+}
+
+/* Takes in one message; those that are no changes of tables are ignored. */
+void
+mzi_apply_message(MziApply *apply, const MziMessage *message)
+{
+	ErrorContextCallback callback;
+
+	callback.callback = describe_error;
+	callback.arg = apply;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	apply->current = NULL;
+	apply->column = apply->tag = -1;
+	apply->lsn = InvalidXLogRecPtr;
+
+	switch (message->kind)
+	{
+		case MZI_MESSAGE_RELATION:
+			take_relation(apply, message);
+			break;
+		case MZI_MESSAGE_INSERT:
+		case MZI_MESSAGE_UPDATE:
+		case MZI_MESSAGE_DELETE:
+			take_change(apply, message);
+			break;
+		case MZI_MESSAGE_TRUNCATE:
+			take_truncate(apply, message);
+			break;
+		default:
+			break;
+	}
+	apply->current = NULL;
+	error_context_stack = callback.previous;
+}
+
+/* Changes taken in since the last flush or reset. */
+int64
+mzi_apply_pending_rows(const MziApply *apply)
+{
+	return apply->pending_rows;
+}
+
+/* Memory they take, in bytes. */
+Size
+mzi_apply_pending_bytes(const MziApply *apply)
+{
+	return mzi_arena_used(&apply->arena);
+}
+
+/* ---------- writing ---------- */
+
+/* Forgets what has been netted. */
+static void
+forget_changes(MziApply *apply)
+{
+	ListCell   *cell;
+
+	foreach(cell, apply->dirty)
+	{
+		MziApplyTable *table = lfirst(cell);
+
+		mzi_net_reset(&table->net);
+		table->dirty = false;
+		table->truncate_file = false;
+	}
+	list_free(apply->dirty);
+	apply->dirty = NIL;
+	apply->pending_rows = 0;
+	mzi_arena_reset(&apply->arena);
+}
+
+/*
+ * Locks the tables, and those that are to be truncated physically against
+ * everybody.
+ */
+static void
+lock_tables(MziApply *apply)
+{
+	bool		again;
+
+	do
+	{
+		ListCell   *cell;
+
+		again = false;
+		mzi_lock_tables(apply, apply->dirty);
+		foreach(cell, apply->dirty)
+		{
+			MziApplyTable *table = lfirst(cell);
+
+			if (!table->net.truncated)
+				continue;
+			apply->current = table;
+			mzi_apply_doing(apply, "TRUNCATE", NULL);
+			table->truncate_file = mzi_truncate_is_large(table);
+			if (table->truncate_file && !mzi_lock_exclusively(apply, table))
+			{
+				mzi_lock_release(apply, apply->dirty);
+				again = true;
+				break;
+			}
+		}
+	} while (again);
+	apply->current = NULL;
+}
+
+/* Gives new files to the tables that are truncated physically. */
+static void
+truncate_tables(MziApply *apply)
+{
+	ListCell   *cell;
+
+	foreach(cell, apply->dirty)
+	{
+		MziApplyTable *table = lfirst(cell);
+
+		if (!table->truncate_file)
+			continue;
+		apply->current = table;
+		mzi_apply_doing(apply, "TRUNCATE", NULL);
+		mzi_truncate_physically(table);
+	}
+	apply->current = NULL;
+}
+
+/* Writes all tables with changes. */
+static void
+write_tables(MziApply *apply)
+{
+	ListCell   *cell;
+	Snapshot	snapshot;
+	CommandId	cid;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	snapshot = GetActiveSnapshot();
+	cid = GetCurrentCommandId(true);
+	foreach(cell, apply->dirty)
+	{
+		MziApplyTable *table = lfirst(cell);
+
+		apply->current = table;
+		mzi_apply_doing(apply, NULL, NULL);
+		mzi_write_table(apply, table, snapshot, cid);
+		MemoryContextReset(apply->row_context);
+		MemoryContextReset(apply->flush_context);
+	}
+	apply->current = NULL;
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+}
+
+/*
+ * Writes what has been taken in, and forgets it.  Needs a transaction.  After
+ * an error the transaction must be aborted and mzi_apply_reset called.
+ */
+void
+mzi_apply_flush(MziApply *apply)
+{
+	ErrorContextCallback callback;
+	MemoryContext old;
+
+	if (apply->dirty == NIL)
+		return;
+	callback.callback = describe_error;
+	callback.arg = apply;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	apply->current = NULL;
+	apply->column = -1;
+
+	old = MemoryContextSwitchTo(apply->flush_context);
+	lock_tables(apply);
+	apply->written = true;
+	truncate_tables(apply);
+	write_tables(apply);
+	MemoryContextSwitchTo(old);
+
+	forget_changes(apply);
+	error_context_stack = callback.previous;
+}
+
+/* Forgets everything of the batch; after each commit and after an abort. */
+void
+mzi_apply_reset(MziApply *apply)
+{
+	ListCell   *cell;
+
+	forget_changes(apply);
+	MemoryContextReset(apply->row_context);
+	MemoryContextReset(apply->flush_context);
+	apply->written = false;
+	apply->ntransactions = 0;
+	foreach(cell, apply->counted)
+	{
+		MziApplyTable *table = lfirst(cell);
+
+		table->inserts = table->updates = table->deletes = 0;
+		table->truncates = 0;
+		table->counted = false;
+	}
+	list_free(apply->counted);
+	apply->counted = NIL;
+}
+
+/*
+ * Adds the changes of the batch to the shared statistics; after the commit
+ * that made them visible, before the reset.
+ */
+void
+mzi_apply_count(MziApply *apply, TimestampTz now)
+{
+	ListCell   *cell;
+
+	foreach(cell, apply->counted)
+	{
+		MziApplyTable *table = lfirst(cell);
+		MziTableShared *shared = table->shared;
+
+		if (shared == NULL)
+			continue;
+		pg_atomic_fetch_add_u64(&shared->inserts, table->inserts);
+		pg_atomic_fetch_add_u64(&shared->updates, table->updates);
+		pg_atomic_fetch_add_u64(&shared->deletes, table->deletes);
+		pg_atomic_fetch_add_u64(&shared->truncates, table->truncates);
+		pg_atomic_write_u64(&shared->last_applied_time, (uint64) now);
+		table->inserts = table->updates = table->deletes = 0;
+		table->truncates = 0;
+	}
+}
+
+/*
+ * The table that the last error concerns: its mz_ingest.source_table.id, and
+ * the upstream LSN of the change where that is known; 0 = none.
+ */
+int64
+mzi_apply_blamed_table(const MziApply *apply, XLogRecPtr *lsn)
+{
+	const MziApplyTransaction *transaction = current_transaction(apply);
+
+	*lsn = apply->lsn;
+	if (*lsn == InvalidXLogRecPtr && transaction)
+		*lsn = transaction->commit_lsn;
+	return apply->current ? apply->current->table->id : 0;
+}

@@ -1,0 +1,247 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.c
+ *	  The index that rows of a shadow table are found by: built after a load,
+ *	  dropped before one.
+ *
+ * NOTES
+ *	  A table with an identity key gets a primary key on it, one without an
+ *	  index on the row hash.  Both are made as CREATE INDEX makes them, with
+ *	  parallel workers where the server allows, but without going through a
+ *	  statement: no event trigger and no hook of others takes part.  The
+ *	  server itself evaluates index expressions as the table's owner.
+ *
+ *	  A primary key that views depend on (GROUP BY the key, other columns in
+ *	  the output) is not dropped: the load is slower then, and right.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "apply/private.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+/* The recorded key columns, in key order. */
+static List *
+key_columns(const MziTable *table)
+{
+	List	   *names = NIL;
+
+	for (int position = 1; position <= table->nkeys; position++)
+		for (int i = 0; i < table->ncolumns; i++)
+			if (table->columns[i].key_position == position)
+				names = lappend(names, table->columns[i].name);
+	return names;
+}
+
+/* The index that rows are found by; InvalidOid when there is none. */
+static Oid
+find_index(const MziTable *table, Relation heap)
+{
+	AttrNumber	attnums[INDEX_MAX_KEYS] = {0};
+	int			nattnums = 0;
+	Oid			result = InvalidOid;
+	ListCell   *cell;
+
+	foreach(cell, key_columns(table))
+		attnums[nattnums++] = get_attnum(table->relid, lfirst(cell));
+	foreach(cell, RelationGetIndexList(heap))
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (nattnums > 0 ? mzi_index_is_key(index, nattnums, attnums) :
+			mzi_index_is_row_hash(index))
+			result = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+	return result;
+}
+
+/* A statement CREATE INDEX on the table, to be completed. */
+static IndexStmt *
+make_statement(Relation heap)
+{
+	IndexStmt  *statement = makeNode(IndexStmt);
+
+	statement->relation = makeRangeVar(get_namespace_name(RelationGetNamespace(heap)),
+									   pstrdup(RelationGetRelationName(heap)), -1);
+	statement->accessMethod = "btree";
+	statement->transformed = true;
+	return statement;
+}
+
+/* Builds the index. */
+static void
+define_index(Oid relid, IndexStmt *statement)
+{
+	bool		has_snapshot = ActiveSnapshotSet();
+
+	if (!has_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	mzi_guard_bypass++;
+	(void) mzi_compat_define_index(relid, statement);
+	mzi_guard_bypass--;
+	if (!has_snapshot)
+		PopActiveSnapshot();
+	CommandCounterIncrement();
+}
+
+/* Every key column must have an order. */
+static void
+check_key_type(const MziTable *table, Relation heap, const char *column)
+{
+	AttrNumber	attnum = get_attnum(table->relid, column);
+	Oid			type = attnum > 0 ? get_atttype(table->relid, attnum) : InvalidOid;
+
+	if (!OidIsValid(type))
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_SCHEMA_CHANGE),
+				 errmsg("shadow table \"%s\" has no column \"%s\"",
+						RelationGetRelationName(heap), column),
+				 errhint("Drop the table and create it again.")));
+	if (!OidIsValid(GetDefaultOpClass(type, BTREE_AM_OID)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key column \"%s\" of shadow table \"%s\" has type %s, which has no default operator class for btree",
+						column, RelationGetRelationName(heap),
+						format_type_be(type)),
+				 errdetail("Rows are found by a btree index on the key."),
+				 errhint("Create the table again with column \"%s\" in TEXT COLUMNS.",
+						 column)));
+}
+
+/* Makes the primary key. */
+static void
+build_primary_key(const MziTable *table, Relation heap)
+{
+	IndexStmt  *statement = make_statement(heap);
+	ListCell   *cell;
+
+	foreach(cell, key_columns(table))
+	{
+		IndexElem  *element = makeNode(IndexElem);
+
+		check_key_type(table, heap, lfirst(cell));
+		element->name = lfirst(cell);
+		element->ordering = SORTBY_DEFAULT;
+		element->nulls_ordering = SORTBY_NULLS_DEFAULT;
+		statement->indexParams = lappend(statement->indexParams, element);
+	}
+	statement->unique = statement->primary = statement->isconstraint = true;
+	define_index(table->relid, statement);
+}
+
+/* Makes the index on the row hash of a table; others may exist. */
+void
+mzi_rowhash_create_index(Oid relid)
+{
+	Relation	heap = table_open(relid, ShareLock);
+	IndexStmt  *statement = make_statement(heap);
+	IndexElem  *element = makeNode(IndexElem);
+	Oid			row_type = heap->rd_rel->reltype;
+	Oid			function = mzi_rowhash_function();
+	Var		   *row;
+
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function mz_ingest.row_hash(record) does not exist"),
+				 errhint("Run ALTER EXTENSION mz_ingest UPDATE;")));
+	row = makeVar(1, InvalidAttrNumber, row_type, -1, InvalidOid, 0);
+	element->expr = (Node *) makeFuncExpr(function, INT8OID, list_make1(row),
+										  InvalidOid, InvalidOid,
+										  COERCE_EXPLICIT_CALL);
+	element->ordering = SORTBY_DEFAULT;
+	element->nulls_ordering = SORTBY_NULLS_DEFAULT;
+	statement->indexParams = list_make1(element);
+	define_index(relid, statement);
+	table_close(heap, NoLock);
+}
+
+/*
+ * Builds the index that rows are found by, unless it is there.  Needs a
+ * transaction.  A duplicate key is an error: the copy was not one snapshot.
+ */
+void
+mzi_key_build(const MziTable *table)
+{
+	Relation	heap = table_open(table->relid, ShareRowExclusiveLock);
+
+	if (!OidIsValid(find_index(table, heap)))
+	{
+		if (table->nkeys > 0)
+			build_primary_key(table, heap);
+		else
+			mzi_rowhash_create_index(table->relid);
+	}
+	table_close(heap, NoLock);
+}
+
+/* Does something of the users' depend on the constraint? */
+static bool
+has_dependents(Oid constraint)
+{
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		result = false;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(ConstraintRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(constraint));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2,
+							  keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		if (((Form_pg_depend) GETSTRUCT(tuple))->deptype == DEPENDENCY_NORMAL)
+			result = true;
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return result;
+}
+
+/* Drops that index, or leaves it when views need it. */
+void
+mzi_key_drop(const MziTable *table)
+{
+	Relation	heap = table_open(table->relid, AccessExclusiveLock);
+	Oid			index = find_index(table, heap);
+	ObjectAddress address = {RelationRelationId, index, 0};
+
+	table_close(heap, NoLock);
+	if (!OidIsValid(index))
+		return;
+	if (table->nkeys > 0)
+	{
+		Oid			constraint = get_index_constraint(index);
+
+		if (OidIsValid(constraint))
+		{
+			if (has_dependents(constraint))
+				return;
+			address.classId = ConstraintRelationId;
+			address.objectId = constraint;
+		}
+	}
+	mzi_guard_bypass++;
+	performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	mzi_guard_bypass--;
+	CommandCounterIncrement();
+}

@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * truncate.c
+ *	  Emptying a shadow table.
+ *
+ * NOTES
+ *	  A small table is emptied row by row: readers with an older snapshot go
+ *	  on seeing the rows, as they do of any other change.  Above
+ *	  mz_ingest.truncate_delete_limit rows the table gets a new file, as
+ *	  TRUNCATE does; an older snapshot then sees it empty.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "apply/private.h"
+#include "catalog/index.h"
+#include "pgstat.h"
+#include "storage/predicate.h"
+#include "utils/snapmgr.h"
+
+/* Has the table more rows than are to be deleted one by one? */
+bool
+mzi_truncate_is_large(MziApplyTable *table)
+{
+	Relation	heap = table_open(table->table->relid, NoLock);
+	TupleTableSlot *slot = table_slot_create(heap, NULL);
+	TableScanDesc scan;
+	int64		rows = 0;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	scan = table_beginscan(heap, GetActiveSnapshot(), 0, NULL);
+	while (rows <= mzi_truncate_delete_limit &&
+		   table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		rows++;
+		mzi_apply_tick(table->apply);
+	}
+	table_endscan(scan);
+	PopActiveSnapshot();
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(heap, NoLock);
+	return rows > mzi_truncate_delete_limit;
+}
+
+/* Deletes all rows that the flush's snapshot sees. */
+void
+mzi_truncate_delete(MziWriter *writer)
+{
+	TupleTableSlot *slot = writer->old_slot;
+	TableScanDesc scan;
+
+	mzi_apply_doing(writer->apply, "TRUNCATE", NULL);
+	scan = table_beginscan(writer->heap, writer->snapshot, 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		mzi_write_delete(writer, slot);
+		mzi_apply_tick(writer->apply);
+	}
+	table_endscan(scan);
+	ExecClearTuple(slot);
+}
+
+/*
+ * Gives the table, its TOAST table and its indexes new, empty files.  Needs
+ * AccessExclusiveLock and nobody who has the table open.  Increments the
+ * command counter.
+ */
+void
+mzi_truncate_physically(MziApplyTable *table)
+{
+	ReindexParams parameters = {0};
+	Relation	heap = table_open(table->table->relid, NoLock);
+	Oid			toast = heap->rd_rel->reltoastrelid;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	CheckTableForSerializableConflictIn(heap);
+	mzi_compat_set_new_relfile(heap);
+	if (OidIsValid(toast))
+	{
+		Relation	toast_table = table_open(toast, AccessExclusiveLock);
+
+		mzi_compat_set_new_relfile(toast_table);
+		table_close(toast_table, NoLock);
+	}
+	mzi_compat_reindex_relation(table->table->relid,
+								REINDEX_REL_PROCESS_TOAST, &parameters);
+	pgstat_count_truncate(heap);
+	table_close(heap, NoLock);
+	PopActiveSnapshot();
+	table->target_valid = false;
+}

@@ -1,0 +1,499 @@
+/*-------------------------------------------------------------------------
+ *
+ * write.c
+ *	  Writing the net changes of one table.
+ *
+ * NOTES
+ *	  Last stage of a change's way.  Through the table access method and the
+ *	  index machinery of the executor: no plan, no trigger.  Order: deletes,
+ *	  updates that keep the key, inserts; each in key order.  Nothing in this
+ *	  order can collide with itself, since only the key is unique and a change
+ *	  of the key is a delete and an insert.
+ *
+ *	  A row is found and written at once, while its page is at hand.  What the
+ *	  flush has written itself stays invisible to it (resolve.c), so a value
+ *	  that belongs to a row already deleted or updated can still be fetched.
+ *
+ *	  An index lookup that finds nothing, or an insert that meets its key, is
+ *	  proof that the shadow table is not what the upstream had: nobody else
+ *	  writes it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "apply/private.h"
+#include "executor/executor.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* A slice of inserts is written when it has so many rows or bytes. */
+#define SLICE_ROWS 1000
+#define SLICE_BYTES 65536
+
+/* From so many inserts on, a ring of buffers spares the others. */
+#define BULK_ROWS 10000
+
+/* Inserts that wait for their slice to be full. */
+typedef struct Slice
+{
+	TupleTableSlot **slots;		/* made when first needed */
+	MziNetEntry **entries;
+	int			nslots;			/* made */
+	int			nrows;			/* filled */
+	Size		bytes;
+	BulkInsertState bulk;		/* NULL = none */
+} Slice;
+
+/* ---------- deletes ---------- */
+
+/* A row that we found is no longer as we found it. */
+static void
+raise_changed(MziWriter *writer, TM_Result result)
+{
+	if (result == TM_SelfModified || result == TM_Invisible)
+		mzi_apply_raise_divergence(writer->apply,
+								   "two changes concern the same row of shadow table %s",
+								   "Their keys are equal here although the upstream takes them for different.");
+	ereport(ERROR,
+			(errcode(result == TM_BeingModified ? ERRCODE_LOCK_NOT_AVAILABLE :
+					 ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not change a row of shadow table %s",
+					writer->target->name),
+			 result == TM_BeingModified ?
+			 errdetail("Another transaction holds a lock on the row.") :
+			 errdetail("Another transaction has changed the row."),
+			 errhint("The changes are tried again. Nothing but the source may write or lock rows of the table.")));
+}
+
+/*
+ * Deletes the row in slot.  Returns false if this flush has deleted it
+ * already; every other failure is an error.
+ */
+bool
+mzi_write_delete(MziWriter *writer, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_delete(writer->heap, &slot->tts_tid, writer->cid,
+								writer->snapshot, InvalidSnapshot, false,
+								&failure, false);
+	if (result == TM_SelfModified)
+		return false;
+	if (result != TM_Ok)
+		raise_changed(writer, result);
+	return true;
+}
+
+/* Deletes the rows of a keyed table. */
+static void
+write_deletes(MziWriter *writer, MziWork *work, int nwork)
+{
+	mzi_resolve_sort(writer, work, nwork);
+	for (int i = 0; i < nwork; i++)
+	{
+		mzi_apply_doing(writer->apply, "DELETE", work[i].entry);
+		if (!mzi_resolve_find(&writer->resolver, &work[i], writer->old_slot))
+			mzi_apply_raise_divergence(writer->apply,
+									   "row to be deleted is missing in shadow table %s",
+									   NULL);
+		if (!mzi_write_delete(writer, writer->old_slot))
+			raise_changed(writer, TM_SelfModified);
+		mzi_apply_tick(writer->apply);
+	}
+	ExecClearTuple(writer->old_slot);
+}
+
+/* ---------- updates ---------- */
+
+/*
+ * The slot that has the values which an image leaves unchanged; NULL when it
+ * leaves none.  own is the entry's own stored row, if it was looked up.
+ */
+static TupleTableSlot *
+find_base(MziWriter *writer, MziNetEntry *entry, TupleTableSlot *own)
+{
+	Datum		keys[INDEX_MAX_KEYS];
+	MziWork		work;
+
+	if (entry->image->unchanged == 0)
+		return NULL;
+	if (entry->base == entry)
+		return own;
+	mzi_convert_key(writer, entry->base, keys);
+	work.lead = keys[0];
+	work.keys = keys;
+	work.entry = entry->base;
+	if (!mzi_resolve_find(&writer->resolver, &work, writer->base_slot))
+		mzi_apply_raise_divergence(writer->apply,
+								   "row whose key was changed is missing in shadow table %s",
+								   NULL);
+	return writer->base_slot;
+}
+
+/* Updates one row, found by its key. */
+static void
+write_update(MziWriter *writer, MziWork *work)
+{
+	TupleTableSlot *slot = writer->new_slot;
+	TupleTableSlot *base;
+	TM_FailureData failure;
+	LockTupleMode lock_mode;
+	MziUpdateIndexes which;
+	TM_Result	result;
+
+	base = find_base(writer, work->entry, writer->old_slot);
+	if (!mzi_resolve_find(&writer->resolver, work, writer->old_slot))
+		mzi_apply_raise_divergence(writer->apply,
+								   "row to be updated is missing in shadow table %s",
+								   NULL);
+	mzi_convert_image(writer, work->entry->image, base, slot);
+	slot->tts_tableOid = RelationGetRelid(writer->heap);
+	result = table_tuple_update(writer->heap, &writer->old_slot->tts_tid, slot,
+								writer->cid, writer->snapshot, InvalidSnapshot,
+								false, &failure, &lock_mode, &which);
+	if (result != TM_Ok)
+		raise_changed(writer, result);
+	if (mzi_compat_needs_indexes(which))
+	{
+		(void) mzi_compat_insert_index_tuples(writer->result, slot,
+											  writer->estate, true, which);
+		ResetPerTupleExprContext(writer->estate);
+	}
+	ExecClearTuple(slot);
+}
+
+/* Updates the rows of a keyed table. */
+static void
+write_updates(MziWriter *writer, MziWork *work, int nwork)
+{
+	MemoryContext old;
+
+	mzi_resolve_sort(writer, work, nwork);
+	old = MemoryContextSwitchTo(writer->apply->row_context);
+	for (int i = 0; i < nwork; i++)
+	{
+		mzi_apply_doing(writer->apply, "UPDATE", work[i].entry);
+		write_update(writer, &work[i]);
+		MemoryContextReset(writer->apply->row_context);
+		mzi_apply_tick(writer->apply);
+	}
+	MemoryContextSwitchTo(old);
+	ExecClearTuple(writer->old_slot);
+	ExecClearTuple(writer->base_slot);
+}
+
+/* ---------- inserts ---------- */
+
+/* Prepares for n inserts. */
+static void
+begin_slice(MziWriter *writer, Slice *slice, int64 n)
+{
+	memset(slice, 0, sizeof(Slice));
+	slice->slots = palloc(Min(n, SLICE_ROWS) * sizeof(TupleTableSlot *));
+	slice->entries = palloc(Min(n, SLICE_ROWS) * sizeof(MziNetEntry *));
+	if (n > BULK_ROWS)
+		slice->bulk = GetBulkInsertState();
+}
+
+/* Enters the rows of a slice, already in the table, in the indexes. */
+static void
+insert_index_entries(MziWriter *writer, Slice *slice)
+{
+	for (int i = 0; i < slice->nrows; i++)
+	{
+		mzi_apply_doing(writer->apply, "INSERT", slice->entries[i]);
+		(void) mzi_compat_insert_index_tuples(writer->result, slice->slots[i],
+											  writer->estate, false, TU_All);
+		ResetPerTupleExprContext(writer->estate);
+		ExecClearTuple(slice->slots[i]);
+	}
+}
+
+/* Writes the rows of a slice; meeting an existing key is a divergence. */
+static void
+write_slice(MziWriter *writer, Slice *slice)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (slice->nrows == 0)
+		return;
+	mzi_apply_doing(writer->apply, "INSERT", slice->entries[0]);
+	table_multi_insert(writer->heap, slice->slots, slice->nrows, writer->cid,
+					   0, slice->bulk);
+	PG_TRY();
+	{
+		insert_index_entries(writer, slice);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_UNIQUE_VIOLATION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		mzi_apply_raise_divergence(writer->apply,
+								   "row to be inserted exists already in shadow table %s",
+								   NULL);
+	}
+	PG_END_TRY();
+	slice->nrows = 0;
+	slice->bytes = 0;
+	MemoryContextReset(writer->apply->row_context);
+}
+
+/* Adds a row to the slice; base gives unchanged columns, or is NULL. */
+static void
+add_to_slice(MziWriter *writer, Slice *slice, MziNetEntry *entry,
+			 TupleTableSlot *base)
+{
+	TupleTableSlot *slot;
+
+	if (slice->nrows == slice->nslots)
+	{
+		MemoryContext old = MemoryContextSwitchTo(writer->apply->flush_context);
+
+		slice->slots[slice->nslots++] =
+			MakeSingleTupleTableSlot(RelationGetDescr(writer->heap),
+									 &TTSOpsHeapTuple);
+		MemoryContextSwitchTo(old);
+	}
+	slot = slice->slots[slice->nrows];
+	mzi_convert_image(writer, entry->image, base, slot);
+	slot->tts_tableOid = RelationGetRelid(writer->heap);
+	if (base)
+		ExecMaterializeSlot(slot);	/* base's row is gone with the next */
+	slice->entries[slice->nrows++] = entry;
+	slice->bytes += entry->image->size;
+	if (slice->nrows == SLICE_ROWS || slice->bytes >= SLICE_BYTES)
+		write_slice(writer, slice);
+	mzi_apply_tick(writer->apply);
+}
+
+/* Writes what is left, and cleans up. */
+static void
+end_slice(MziWriter *writer, Slice *slice)
+{
+	write_slice(writer, slice);
+	for (int i = 0; i < slice->nslots; i++)
+		ExecDropSingleTupleTableSlot(slice->slots[i]);
+	if (slice->bulk)
+		FreeBulkInsertState(slice->bulk);
+	table_finish_bulk_insert(writer->heap, 0);
+}
+
+/* Inserts the rows of a keyed table. */
+static void
+write_inserts(MziWriter *writer, MziWork *work, int nwork)
+{
+	Slice		slice;
+	MemoryContext old;
+
+	if (nwork == 0)
+		return;
+	mzi_resolve_sort(writer, work, nwork);
+	begin_slice(writer, &slice, nwork);
+	old = MemoryContextSwitchTo(writer->apply->row_context);
+	for (int i = 0; i < nwork; i++)
+	{
+		mzi_apply_doing(writer->apply, "INSERT", work[i].entry);
+		add_to_slice(writer, &slice, work[i].entry,
+					 find_base(writer, work[i].entry, NULL));
+	}
+	end_slice(writer, &slice);
+	MemoryContextSwitchTo(old);
+	ExecClearTuple(writer->base_slot);
+}
+
+/* ---------- tables ---------- */
+
+/* What becomes of an entry of a keyed table. */
+typedef enum Fate
+{
+	FATE_DELETE,
+	FATE_UPDATE,
+	FATE_INSERT,
+	FATE_NOTHING
+} Fate;
+
+static inline Fate
+fate_of(const MziNetEntry *entry)
+{
+	if (entry->existed)
+		return entry->image ? FATE_UPDATE : FATE_DELETE;
+	return entry->image ? FATE_INSERT : FATE_NOTHING;
+}
+
+/* Sorts the entries of a keyed table into the three kinds and writes them. */
+static void
+write_keyed(MziWriter *writer)
+{
+	MziNet	   *net = &writer->table->net;
+	int			nkeys = writer->target->nkeys;
+	int			count[4] = {0};
+	MziWork    *work[4];
+	Datum	   *keys = NULL;
+
+	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
+		count[fate_of(entry)]++;
+	for (int i = 0; i < FATE_NOTHING; i++)
+		work[i] = MemoryContextAllocHuge(CurrentMemoryContext,
+										 Max(count[i], 1) * sizeof(MziWork));
+	if (nkeys > 1)
+		keys = MemoryContextAllocHuge(CurrentMemoryContext,
+									  (Size) Max(net->nentries, 1) * nkeys * sizeof(Datum));
+	memset(count, 0, sizeof(count));
+	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
+	{
+		Fate		fate = fate_of(entry);
+		MziWork    *item;
+
+		if (fate == FATE_NOTHING)
+			continue;
+		item = &work[fate][count[fate]++];
+		item->entry = entry;
+		item->keys = keys;
+		mzi_apply_doing(writer->apply, "key", entry);
+		mzi_convert_key(writer, entry, keys ? keys : &item->lead);
+		if (keys)
+		{
+			item->lead = keys[0];
+			keys += nkeys;
+		}
+	}
+	write_deletes(writer, work[FATE_DELETE], count[FATE_DELETE]);
+	write_updates(writer, work[FATE_UPDATE], count[FATE_UPDATE]);
+	write_inserts(writer, work[FATE_INSERT], count[FATE_INSERT]);
+}
+
+/* Deletes n copies of the row in new_slot. */
+static void
+delete_copies(MziWriter *writer, int64 n)
+{
+	mzi_resolve_start_hash(&writer->resolver,
+						   (int64) mzi_rowhash_slot(writer->new_slot));
+	while (n > 0)
+	{
+		if (!mzi_resolve_next(&writer->resolver, writer->old_slot))
+			mzi_apply_raise_divergence(writer->apply,
+									   "row to be deleted is missing in shadow table %s",
+									   "The table has no key; the row was looked for by all of its columns.");
+		if (mzi_rowhash_equal(writer->old_slot, writer->new_slot) &&
+			mzi_write_delete(writer, writer->old_slot))
+			n--;
+		mzi_apply_tick(writer->apply);
+	}
+}
+
+/* Writes the changes of a table without a key. */
+static void
+write_keyless(MziWriter *writer)
+{
+	MziNet	   *net = &writer->table->net;
+	MemoryContext old;
+	int64		inserts = 0;
+	Slice		slice;
+
+	old = MemoryContextSwitchTo(writer->apply->row_context);
+	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
+	{
+		if (entry->count > 0)
+			inserts += entry->count;
+		if (entry->count >= 0)
+			continue;
+		mzi_apply_doing(writer->apply, "DELETE", entry);
+		mzi_convert_image(writer, entry->image, NULL, writer->new_slot);
+		delete_copies(writer, -entry->count);
+		ExecClearTuple(writer->new_slot);
+		MemoryContextReset(writer->apply->row_context);
+	}
+	MemoryContextSwitchTo(old);
+	ExecClearTuple(writer->old_slot);
+	if (inserts == 0)
+		return;
+
+	begin_slice(writer, &slice, inserts);
+	MemoryContextSwitchTo(writer->apply->row_context);
+	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
+		for (int64 i = 0; i < entry->count; i++)
+		{
+			mzi_apply_doing(writer->apply, "INSERT", entry);
+			add_to_slice(writer, &slice, entry, NULL);
+		}
+	end_slice(writer, &slice);
+	MemoryContextSwitchTo(old);
+}
+
+/* Makes what the executor's index machinery needs. */
+static void
+open_executor(MziWriter *writer)
+{
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+	TupleDesc	descriptor = RelationGetDescr(writer->heap);
+
+	writer->estate = CreateExecutorState();
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(writer->heap);
+	rte->relkind = writer->heap->rd_rel->relkind;
+	rte->rellockmode = RowExclusiveLock;
+	mzi_compat_init_range_table(writer->estate, rte,
+								writer->target->updated_columns);
+	writer->result = makeNode(ResultRelInfo);
+	InitResultRelInfo(writer->result, writer->heap, 1, NULL, 0);
+	writer->estate->es_output_cid = writer->cid;
+	ExecOpenIndices(writer->result, false);
+	writer->new_slot = MakeSingleTupleTableSlot(descriptor, &TTSOpsHeapTuple);
+	writer->old_slot = table_slot_create(writer->heap, NULL);
+	writer->base_slot = table_slot_create(writer->heap, NULL);
+}
+
+/* Releases it. */
+static void
+close_executor(MziWriter *writer)
+{
+	ExecDropSingleTupleTableSlot(writer->new_slot);
+	ExecDropSingleTupleTableSlot(writer->old_slot);
+	ExecDropSingleTupleTableSlot(writer->base_slot);
+	ExecCloseIndices(writer->result);
+	FreeExecutorState(writer->estate);
+}
+
+/*
+ * Writes the net changes of a table, which is locked, in the flush's memory
+ * context and under its active snapshot.  A table that is gone is passed over.
+ */
+void
+mzi_write_table(MziApply *apply, MziApplyTable *table, Snapshot snapshot,
+				CommandId cid)
+{
+	MziTableOwnerSwitch saved;
+	MziWriter	writer = {.apply = apply, .table = table, .snapshot = snapshot,
+	.cid = cid};
+
+	writer.heap = try_relation_open(table->table->relid, NoLock);
+	if (writer.heap == NULL)
+		return;
+	writer.target = mzi_target_get(table, writer.heap);
+	if (writer.target->runs_code)
+		mzi_owner_enter(writer.target->owner, &saved);
+	open_executor(&writer);
+	writer.index = index_open(writer.target->index, RowExclusiveLock);
+	mzi_resolve_begin(&writer.resolver, &writer);
+
+	if (table->net.truncated && !table->truncate_file)
+		mzi_truncate_delete(&writer);
+	if (table->table->nkeys > 0)
+		write_keyed(&writer);
+	else
+		write_keyless(&writer);
+
+	mzi_resolve_end(&writer.resolver);
+	index_close(writer.index, NoLock);
+	close_executor(&writer);
+	if (writer.target->runs_code)
+		mzi_owner_leave(&saved);
+	relation_close(writer.heap, NoLock);
+}
