@@ -198,9 +198,31 @@ SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source_key', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source_position', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.orphan_slot', '');
 
+/*
+ * Guards.
+ *
+ * Each shadow table has this function as its trigger BEFORE INSERT OR UPDATE OR
+ * DELETE OR TRUNCATE, FOR EACH STATEMENT.  Reads and DDL are guarded by hooks.
+ */
+
+CREATE FUNCTION mz_ingest.guard() RETURNS trigger
+LANGUAGE C STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'mzi_sql_guard';
+COMMENT ON FUNCTION mz_ingest.guard() IS 'trigger that refuses changes of shadow tables by anybody but their source';
+REVOKE ALL ON FUNCTION mz_ingest.guard() FROM PUBLIC;
+
 REVOKE ALL ON ALL TABLES IN SCHEMA mz_ingest FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA mz_ingest FROM PUBLIC;
 GRANT USAGE ON SCHEMA mz_ingest TO PUBLIC;
+
+/*
+ * Rows without a key are found by the hash of the whole row.  The index on it
+ * is evaluated as the table's owner, so this one function is for PUBLIC.
+ */
+CREATE FUNCTION mz_ingest.row_hash("row" record) RETURNS bigint
+  LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'mzi_sql_row_hash';
+COMMENT ON FUNCTION mz_ingest.row_hash(record) IS 'hash of a row''s stored values: the index expression of shadow tables without a key';
 
 
 /*
@@ -422,3 +444,385 @@ REVOKE ALL ON FUNCTION mz_ingest.on_sql_drop() FROM PUBLIC;
 CREATE EVENT TRIGGER mz_ingest_sql_drop ON sql_drop EXECUTE FUNCTION mz_ingest.on_sql_drop();
 ALTER EVENT TRIGGER mz_ingest_sql_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER mz_ingest_sql_drop IS 'keeps the catalog of mz_ingest true when tables are dropped';
+
+/*
+ * Monitoring.
+ *
+ * The functions stat_get_* read shared memory, one object at a time; their row
+ * is NULL when the library is not preloaded or nothing has been reported yet.
+ * The views join that with the catalog, so that they always have a row for each
+ * object.  pg_monitor may read all of it; none of it holds a secret.
+ */
+
+CREATE FUNCTION mz_ingest.is_preloaded() RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'mzi_sql_is_preloaded';
+COMMENT ON FUNCTION mz_ingest.is_preloaded() IS 'whether mz_ingest is in shared_preload_libraries, so that workers can run';
+
+CREATE FUNCTION mz_ingest.is_bound(system_id text, database oid) RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'mzi_sql_is_bound';
+COMMENT ON FUNCTION mz_ingest.is_bound(text, oid) IS 'whether a source with these values was made (or resumed) in this cluster and database';
+
+CREATE FUNCTION mz_ingest.stat_get_source(
+  source bigint,
+  OUT pid integer,
+  OUT sync_pid integer,
+  OUT state text,
+  OUT received_lsn pg_lsn,
+  OUT applied_lsn pg_lsn,
+  OUT durable_lsn pg_lsn,
+  OUT reported_lsn pg_lsn,
+  OUT upstream_lsn pg_lsn,
+  OUT last_commit_time timestamptz,
+  OUT last_msg_send_time timestamptz,
+  OUT last_msg_receipt_time timestamptz,
+  OUT transactions bigint,
+  OUT batches bigint,
+  OUT messages bigint,
+  OUT bytes bigint,
+  OUT errors bigint,
+  OUT restarts bigint,
+  OUT stats_reset timestamptz,
+  OUT waiting_for_pid integer,
+  OUT "binary" boolean,
+  OUT error_class text,
+  OUT sqlstate text,
+  OUT message text,
+  OUT detail text,
+  OUT hint text,
+  OUT error_since timestamptz,
+  OUT failures integer,
+  OUT next_retry timestamptz
+) RETURNS record
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'mzi_sql_stat_get_source';
+COMMENT ON FUNCTION mz_ingest.stat_get_source(bigint) IS 'what shared memory knows of a source of this database';
+
+CREATE FUNCTION mz_ingest.stat_get_slot(
+  source bigint,
+  OUT active boolean,
+  OUT wal_status text,
+  OUT safe_wal_size bigint,
+  OUT retained_bytes bigint,
+  OUT confirmed_flush_lsn pg_lsn,
+  OUT invalidation_reason text,
+  OUT checked_at timestamptz
+) RETURNS record
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'mzi_sql_stat_get_slot';
+COMMENT ON FUNCTION mz_ingest.stat_get_slot(bigint) IS 'what the upstream server last said of a source''s replication slot';
+
+CREATE FUNCTION mz_ingest.stat_get_table(
+  "table" bigint,
+  OUT n_ins bigint,
+  OUT n_upd bigint,
+  OUT n_del bigint,
+  OUT n_truncate bigint,
+  OUT last_applied_time timestamptz
+) RETURNS record
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'mzi_sql_stat_get_table';
+COMMENT ON FUNCTION mz_ingest.stat_get_table(bigint) IS 'changes applied to a shadow table since the server started';
+
+CREATE FUNCTION mz_ingest.stat_get_snapshot(
+  "table" bigint,
+  OUT pid integer,
+  OUT phase text,
+  OUT records_known bigint,
+  OUT records_done bigint,
+  OUT bytes_done bigint,
+  OUT chunks_total bigint,
+  OUT chunks_done bigint,
+  OUT started timestamptz
+) RETURNS record
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'mzi_sql_stat_get_snapshot';
+COMMENT ON FUNCTION mz_ingest.stat_get_snapshot(bigint) IS 'how far the copy of a table is';
+
+CREATE FUNCTION mz_ingest.orphan_files(
+  OUT slot text,
+  OUT host text,
+  OUT port integer,
+  OUT database text,
+  OUT since timestamptz,
+  OUT attempts bigint,
+  OUT last_attempt_at timestamptz,
+  OUT last_error text
+) RETURNS SETOF record
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'mzi_sql_orphan_files';
+COMMENT ON FUNCTION mz_ingest.orphan_files() IS 'replication slots of dropped databases and extensions that are still to be dropped upstream';
+
+CREATE FUNCTION mz_ingest.remove_orphan_file(slot text) RETURNS boolean
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'mzi_sql_remove_orphan_file';
+COMMENT ON FUNCTION mz_ingest.remove_orphan_file(text) IS 'part of forget_orphan_slot()';
+
+CREATE FUNCTION mz_ingest.forget_orphan_slot(slot text) RETURNS boolean
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  WITH gone AS (DELETE FROM mz_ingest.orphan_slot o WHERE o.slot = $1 RETURNING o.slot)
+  SELECT mz_ingest.remove_orphan_file($1) OR EXISTS (SELECT FROM gone)
+$$;
+COMMENT ON FUNCTION mz_ingest.forget_orphan_slot(text) IS 'gives up dropping a replication slot upstream, because its server is gone or it was dropped by hand; true when it was known';
+
+CREATE FUNCTION mz_ingest.stat_reset() RETURNS void
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'mzi_sql_stat_reset';
+COMMENT ON FUNCTION mz_ingest.stat_reset() IS 'sets the counters of all sources and tables of this database to zero';
+
+REVOKE ALL ON FUNCTION
+  mz_ingest.is_preloaded(), mz_ingest.is_bound(text, oid),
+  mz_ingest.stat_get_source(bigint), mz_ingest.stat_get_slot(bigint),
+  mz_ingest.stat_get_table(bigint), mz_ingest.stat_get_snapshot(bigint),
+  mz_ingest.orphan_files(), mz_ingest.remove_orphan_file(text),
+  mz_ingest.forget_orphan_slot(text), mz_ingest.stat_reset()
+  FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  mz_ingest.is_preloaded(), mz_ingest.is_bound(text, oid),
+  mz_ingest.stat_get_source(bigint), mz_ingest.stat_get_slot(bigint),
+  mz_ingest.stat_get_table(bigint), mz_ingest.stat_get_snapshot(bigint),
+  mz_ingest.orphan_files()
+  TO pg_monitor;
+
+CREATE VIEW mz_ingest.stat_source AS
+SELECT
+  s.id AS source_id,
+  s.schema AS source_schema,
+  s.name AS source_name,
+  g.pid,
+  g.sync_pid,
+  CASE r.reason
+    WHEN 'unbound' THEN 'paused'
+    WHEN 'paused' THEN 'paused'
+    WHEN 'disabled' THEN 'paused'
+    WHEN 'definite error' THEN 'stalled'
+    WHEN 'not preloaded' THEN 'stalled'
+    ELSE coalesce(g.state, 'created')
+  END AS state,
+  r.reason IS NULL AND g.error_class IS NOT NULL AND g.error_class <> 'definite' AS retrying,
+  g.received_lsn,
+  l.applied_lsn,
+  g.durable_lsn,
+  g.reported_lsn,
+  g.upstream_lsn,
+  greatest(g.upstream_lsn - l.applied_lsn, 0)::bigint AS lag_bytes,
+  CASE
+    WHEN l.applied_lsn IS NULL THEN NULL
+    WHEN g.pid IS NOT NULL AND l.applied_lsn >= g.upstream_lsn THEN interval '0'
+    ELSE greatest(pg_catalog.clock_timestamp() - CASE
+      WHEN l.applied_lsn >= g.upstream_lsn THEN g.last_msg_receipt_time
+      ELSE coalesce(g.last_commit_time, p.committed_at)
+    END, interval '0')
+  END AS lag_time,
+  g.last_msg_send_time,
+  g.last_msg_receipt_time,
+  coalesce(g.last_commit_time, p.committed_at) AS last_commit_time,
+  g.transactions,
+  g.batches,
+  g.messages,
+  g.bytes,
+  g.errors,
+  g.restarts,
+  g.stats_reset,
+  g.waiting_for_pid,
+  g."binary",
+  CASE r.reason
+    WHEN 'definite error' THEN 'definite'
+    WHEN 'unbound' THEN 'blocked'
+    WHEN 'not preloaded' THEN 'blocked'
+    WHEN 'paused' THEN NULL
+    WHEN 'disabled' THEN NULL
+    ELSE g.error_class
+  END AS error_class,
+  CASE r.reason
+    WHEN 'definite error' THEN s.error_sqlstate
+    WHEN 'unbound' THEN 'MZ015'
+    WHEN 'not preloaded' THEN 'MZ012'
+    WHEN 'paused' THEN NULL
+    WHEN 'disabled' THEN NULL
+    ELSE g.sqlstate
+  END AS sqlstate,
+  CASE r.reason
+    WHEN 'definite error' THEN s.error_message
+    WHEN 'unbound' THEN 'source was made in another cluster or database'
+    WHEN 'not preloaded' THEN 'mz_ingest is not loaded via "shared_preload_libraries"'
+    WHEN 'paused' THEN 'source is paused'
+    WHEN 'disabled' THEN 'mz_ingest.enabled is off'
+    ELSE g.message
+  END AS message,
+  CASE r.reason
+    WHEN 'definite error' THEN s.error_detail
+    WHEN 'unbound' THEN 'It came with a dump, a template or a copy, and does not take the replication slot from the original by itself.'
+    WHEN 'not preloaded' THEN NULL
+    WHEN 'paused' THEN NULL
+    WHEN 'disabled' THEN NULL
+    ELSE g.detail
+  END AS detail,
+  CASE r.reason
+    WHEN 'definite error' THEN s.error_hint
+    WHEN 'unbound' THEN pg_catalog.format('SELECT mz_ingest.resume_source(%L);', pg_catalog.format('%I.%I', s.schema, s.name))
+    WHEN 'not preloaded' THEN 'Add mz_ingest to "shared_preload_libraries" in postgresql.conf and restart the server.'
+    WHEN 'paused' THEN pg_catalog.format('SELECT mz_ingest.resume_source(%L);', pg_catalog.format('%I.%I', s.schema, s.name))
+    WHEN 'disabled' THEN 'ALTER SYSTEM SET mz_ingest.enabled = on; SELECT pg_reload_conf();'
+    ELSE g.hint
+  END AS hint,
+  CASE r.reason
+    WHEN 'definite error' THEN s.error_at
+    WHEN 'unbound' THEN NULL
+    WHEN 'not preloaded' THEN NULL
+    WHEN 'paused' THEN NULL
+    WHEN 'disabled' THEN NULL
+    ELSE g.error_since
+  END AS error_since,
+  CASE WHEN r.reason IS NULL THEN g.failures END AS failures,
+  CASE WHEN r.reason IS NULL THEN g.next_retry END AS next_retry
+FROM mz_ingest.source s
+LEFT JOIN mz_ingest.source_position p ON p.source = s.id
+LEFT JOIN LATERAL mz_ingest.stat_get_source(s.id) g ON true
+CROSS JOIN LATERAL (SELECT CASE
+    WHEN NOT mz_ingest.is_bound(s.target_system_id, s.target_database) THEN 'unbound'
+    WHEN s.error_sqlstate IS NOT NULL THEN 'definite error'
+    WHEN s.paused THEN 'paused'
+    WHEN NOT mz_ingest.is_preloaded() THEN 'not preloaded'
+    WHEN pg_catalog.current_setting('mz_ingest.enabled', true) = 'off' THEN 'disabled'
+  END AS reason) r
+CROSS JOIN LATERAL (SELECT coalesce(g.applied_lsn, p.end_lsn) AS applied_lsn) l;
+COMMENT ON VIEW mz_ingest.stat_source IS 'sources: state, worker, positions, lag, counters, last failure';
+COMMENT ON COLUMN mz_ingest.stat_source.pid IS 'process that follows the stream; NULL when none runs';
+COMMENT ON COLUMN mz_ingest.stat_source.sync_pid IS 'process that copies tables; NULL when none runs';
+COMMENT ON COLUMN mz_ingest.stat_source.state IS 'created, starting, running, paused, stalled or dropped';
+COMMENT ON COLUMN mz_ingest.stat_source.retrying IS 'stalled by a failure that is tried again by itself, at next_retry';
+COMMENT ON COLUMN mz_ingest.stat_source.applied_lsn IS 'everything before it can be read here';
+COMMENT ON COLUMN mz_ingest.stat_source.durable_lsn IS 'everything before it survives a crash here';
+COMMENT ON COLUMN mz_ingest.stat_source.reported_lsn IS 'confirmed to the slot: the upstream may remove WAL before it';
+COMMENT ON COLUMN mz_ingest.stat_source.upstream_lsn IS 'end of the upstream''s WAL when it was last heard of';
+COMMENT ON COLUMN mz_ingest.stat_source.lag_bytes IS 'upstream WAL that has not been applied';
+COMMENT ON COLUMN mz_ingest.stat_source.lag_time IS '0 when everything known of the upstream is applied; else the age of the last applied upstream commit (while disconnected: the time since the upstream was last heard)';
+COMMENT ON COLUMN mz_ingest.stat_source.waiting_for_pid IS 'local process that holds a lock on a shadow table and keeps changes from being applied';
+COMMENT ON COLUMN mz_ingest.stat_source.error_class IS 'transient (heals by itself), blocked (an operator must act, tried again slowly) or definite (stopped)';
+COMMENT ON COLUMN mz_ingest.stat_source.hint IS 'what to do';
+COMMENT ON COLUMN mz_ingest.stat_source.failures IS 'failures in a row';
+
+CREATE VIEW mz_ingest.stat_table AS
+SELECT
+  s.id AS source_id,
+  s.schema AS source_schema,
+  s.name AS source_name,
+  t.id AS table_id,
+  t.relid,
+  t.upstream_schema,
+  t.upstream_name,
+  t.state,
+  t.state_at,
+  g.n_ins,
+  g.n_upd,
+  g.n_del,
+  g.n_truncate,
+  g.last_applied_time,
+  t.visible_xid IS NOT NULL AS snapshot_committed,
+  t.snapshot_rows,
+  t.snapshot_bytes,
+  t.error_lsn,
+  t.error_sqlstate AS sqlstate,
+  t.error_message AS error,
+  t.error_detail AS detail,
+  t.error_hint AS hint
+FROM mz_ingest.source_table t
+JOIN mz_ingest.source s ON s.id = t.source
+LEFT JOIN LATERAL mz_ingest.stat_get_table(t.id) g ON true;
+COMMENT ON VIEW mz_ingest.stat_table IS 'shadow tables: state, changes applied since the server started, failure';
+COMMENT ON COLUMN mz_ingest.stat_table.state IS 'created, snapshotting, catching up, running or failed; readable while running';
+COMMENT ON COLUMN mz_ingest.stat_table.snapshot_committed IS 'the first copy has been completed';
+COMMENT ON COLUMN mz_ingest.stat_table.error_lsn IS 'commit of the upstream transaction at which the table failed';
+COMMENT ON COLUMN mz_ingest.stat_table.hint IS 'what to do';
+
+CREATE VIEW mz_ingest.stat_progress_snapshot AS
+SELECT
+  g.pid,
+  s.id AS source_id,
+  s.schema AS source_schema,
+  s.name AS source_name,
+  t.relid,
+  t.upstream_schema,
+  t.upstream_name,
+  coalesce(g.phase, 'waiting') AS phase,
+  g.records_known,
+  g.records_done,
+  g.bytes_done,
+  g.chunks_total,
+  g.chunks_done,
+  g.started,
+  CASE WHEN g.phase = 'copying' AND g.records_done > 0 AND g.records_known >= g.records_done THEN
+    pg_catalog.clock_timestamp() + (pg_catalog.clock_timestamp() - g.started)
+      * ((g.records_known - g.records_done)::double precision / g.records_done)
+  END AS eta
+FROM mz_ingest.source_table t
+JOIN mz_ingest.source s ON s.id = t.source
+LEFT JOIN LATERAL mz_ingest.stat_get_snapshot(t.id) g ON true
+WHERE t.state IN ('created', 'snapshotting', 'catching up');
+COMMENT ON VIEW mz_ingest.stat_progress_snapshot IS 'tables whose first copy is not complete';
+COMMENT ON COLUMN mz_ingest.stat_progress_snapshot.phase IS 'waiting, connecting, planning, copying, indexing, catching up or done';
+COMMENT ON COLUMN mz_ingest.stat_progress_snapshot.records_known IS 'estimated number of rows of the upstream table';
+COMMENT ON COLUMN mz_ingest.stat_progress_snapshot.eta IS 'when copying will end if it goes on as until now';
+
+CREATE VIEW mz_ingest.stat_upstream_slot AS
+SELECT
+  s.id AS source_id,
+  s.schema AS source_schema,
+  s.name AS source_name,
+  coalesce(s.slot, s.next_slot) AS slot_name,
+  g.active,
+  g.wal_status,
+  g.safe_wal_size,
+  g.retained_bytes,
+  g.confirmed_flush_lsn,
+  g.invalidation_reason,
+  g.checked_at
+FROM mz_ingest.source s
+LEFT JOIN LATERAL mz_ingest.stat_get_slot(s.id) g ON true
+WHERE s.slot IS NOT NULL OR s.next_slot IS NOT NULL;
+COMMENT ON VIEW mz_ingest.stat_upstream_slot IS 'replication slots of the sources, as the upstream servers last described them';
+COMMENT ON COLUMN mz_ingest.stat_upstream_slot.retained_bytes IS 'WAL that the slot keeps on the upstream server';
+COMMENT ON COLUMN mz_ingest.stat_upstream_slot.safe_wal_size IS 'WAL that the upstream may still write before the slot is in danger; NULL without a limit';
+COMMENT ON COLUMN mz_ingest.stat_upstream_slot.invalidation_reason IS 'why the slot was lost (upstream 17 and later)';
+
+CREATE VIEW mz_ingest.orphan_slots AS
+SELECT o.slot, o.host, o.port, o.database, o.since, o.attempts::bigint AS attempts, o.last_attempt_at, o.last_error,
+  'table' AS kept_in
+FROM mz_ingest.orphan_slot o
+UNION ALL
+SELECT f.slot, f.host, f.port, f.database, f.since, f.attempts, f.last_attempt_at, f.last_error, 'file'
+FROM mz_ingest.orphan_files() f;
+COMMENT ON VIEW mz_ingest.orphan_slots IS 'replication slots that are still to be dropped on upstream servers; tried again by themselves until that has worked';
+COMMENT ON COLUMN mz_ingest.orphan_slots.kept_in IS 'table: of a source of this database; file: of a database or extension that was dropped, anywhere in this cluster';
+
+CREATE VIEW mz_ingest.secrets AS
+SELECT x.id, x.schema, x.name, x.owner, x.changed_at
+FROM mz_ingest.secret x;
+COMMENT ON VIEW mz_ingest.secrets IS 'secrets, without their values';
+
+CREATE VIEW mz_ingest.connections AS
+SELECT c.id, c.schema, c.name, c.owner, c.host, c.port, c.database, c."user",
+  CASE WHEN u.id IS NOT NULL THEN pg_catalog.format('%I.%I', u.schema, u.name) END AS user_secret,
+  CASE WHEN p.id IS NOT NULL THEN pg_catalog.format('%I.%I', p.schema, p.name) END AS password_secret,
+  c.ssl_mode, c.created_at
+FROM mz_ingest.connection c
+LEFT JOIN mz_ingest.secret u ON u.id = c.user_secret
+LEFT JOIN mz_ingest.secret p ON p.id = c.password_secret;
+COMMENT ON VIEW mz_ingest.connections IS 'connections; secrets by name only';
+
+CREATE VIEW mz_ingest.sources AS
+SELECT s.id, s.schema, s.name, s.owner, pg_catalog.format('%I.%I', c.schema, c.name) AS connection,
+  s.publication, s.slot, s.paused, s.upstream_system_id, s.upstream_version, s.created_at
+FROM mz_ingest.source s
+JOIN mz_ingest.connection c ON c.id = s.connection;
+COMMENT ON VIEW mz_ingest.sources IS 'sources as they were created; see stat_source for what they do';
+
+GRANT SELECT ON
+  mz_ingest.stat_source, mz_ingest.stat_table, mz_ingest.stat_progress_snapshot,
+  mz_ingest.stat_upstream_slot, mz_ingest.status_history, mz_ingest.orphan_slots,
+  mz_ingest.secrets, mz_ingest.connections, mz_ingest.sources
+  TO pg_monitor;
