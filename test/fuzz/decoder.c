@@ -41,25 +41,25 @@ broken(const char *promise, int line)
 }
 
 /* What the stream has been so far, told from accepted messages alone. */
-typedef struct Model
+struct model
 {
 	bool		inside;			/* a transaction */
 	uint64_t	commit_lsn;		/* of it */
 	uint64_t	end_lsn;		/* of the one before */
 	uint64_t	change_lsn;		/* of the last change in it */
-}			Model;
+};
 
 static MziDecoder decoder;
 static struct model model;
 
 /* ---- writing a message out again -------------------------------------- */
 
-typedef struct Out
+struct out
 {
 	char	   *data;			/* as long as the message */
 	size_t		length;			/* written so far */
 	size_t		size;			/* of data */
-}			Out;
+};
 
 /* Appends bytes. */
 static void
