@@ -155,6 +155,8 @@ typedef struct MziSourceShared
 	XLogRecPtr	handover_floor; /* X of the new slot: do not stop before */
 	TimestampTz last_msg_send_time;
 	TimestampTz last_msg_receipt_time;
+	TimestampTz stats_reset;	/* when the counters were set to zero, 0 = never */
+	bool		binary;			/* the stream sends values in binary */
 	/* slot health as asked upstream, for stat_upstream_slot */
 	TimestampTz slot_checked_at;
 	bool		slot_active;
