@@ -30,17 +30,17 @@
  *	  missing or runs backwards.
  *
  *	  Refusals.  A function that returns false has set error, error_offset
- *	  and error_relid, and nothing else in the decoder.  There are two kinds:
+ *	  and error_relid, and left the rest of the decoder as it was.  There are two kinds:
  *		error_relid == 0	the stream cannot be trusted any more: drop the
  *							connection, roll back, decoder_reset.
  *		error_relid != 0	the message is well formed, and real upstreams
  *							send it, but that one table cannot be followed: a
  *							RELATION with a name that is no name here, an
  *							INSERT with a value left out (row filters make it
- *							from an UPDATE).  Where that table has failed or is
- *							of no interest the next message may be decoded, as
- *							if this one had been accepted (last_frame_lsn
- *							moves here too).
+ *							from an UPDATE).  The message is filled in all the
+ *							same.  Where that table has failed or is of no
+ *							interest the next one may be decoded, as if this
+ *							one had been accepted (last_frame_lsn moves, too).
  *
  *	  Terminating in place.  A value's bytes are followed by the next
  *	  value's kind, not by a zero.  Once mzi_decode_message has returned true,
