@@ -236,7 +236,7 @@ check_orphans(ReturnSetInfo *result)
 	add_row(result, "orphan slots", first == NULL,
 			first == NULL ? "no slot is waiting to be dropped upstream" :
 			psprintf("%s slots still to be dropped upstream: %s", count, first),
-			"A worker retries. If that server is gone for good: DELETE FROM mz_ingest.orphan_slot WHERE slot = '...'");
+			"A worker retries. If that server is gone for good: SELECT mz_ingest.forget_orphan_slot('...')");
 }
 
 /* mz_ingest.check() returns (name, ok, detail, hint) */

@@ -55,11 +55,11 @@ report_reg_type(MziLook *look, const MziUpstreamTable *table,
 	mzi_findings_add(look->findings, ERRCODE_FEATURE_NOT_SUPPORTED,
 					 psprintf("table %s contains column %s of type %s which Materialize cannot currently ingest",
 							  table->name, column->name, column->type_base_name),
-					 pstrdup("Such a value names an object of the server it comes from."),
+					 "Such a value names an object of the server it comes from.",
 					 psprintf("Use the TEXT COLUMNS or EXCLUDE COLUMNS option: %s.%s.%s",
 							  quote_identifier(table->schema),
-							  pstrdup(quote_identifier(table->name)),
-							  pstrdup(quote_identifier(column->name))));
+							  quote_identifier(table->name),
+							  quote_identifier(column->name)));
 }
 
 /*
@@ -199,7 +199,7 @@ report_identity(MziLook *look, const MziUpstreamTable *upstream, const char *nam
 	mzi_findings_add(look->findings, ERRCODE_MZI_REPLICA_IDENTITY,
 					 psprintf("column \"%s\" identifies the rows of table %s and cannot be excluded or ingested as text",
 							  name, table),
-					 pstrdup("Updates and deletes arrive with the columns of the replica identity only."),
+					 "Updates and deletes arrive with the columns of the replica identity only.",
 					 psprintf("Take the column as it is, or run on the upstream: ALTER TABLE %s REPLICA IDENTITY FULL",
 							  table));
 }
@@ -266,7 +266,8 @@ plan_table(MziLook *look, MziSelection *selection, StringInfo unsupported)
 	table->exclude_constraints = selection->exclude_constraints;
 	table->exclude_all_constraints = selection->exclude_all_constraints;
 
-	mzi_check_table(upstream, look->conninfo->user, look->findings);
+	mzi_check_table(upstream, look->conninfo->hide_user ? "..." : look->conninfo->user,
+					look->findings);
 	plan_columns(look, selection, unsupported);
 	if (unsupported->len == length)
 		plan_identity(look, selection, plan_keys(selection));
@@ -281,7 +282,7 @@ mzi_shadow_plan(MziLook *look, List *selections)
 {
 	StringInfoData unsupported;
 	MemoryContext before = MemoryContextSwitchTo(look->context);
-	const char *hint = "Use the TEXT COLUMNS option naming the listed columns, and Materialize can ingest their values as text.";
+	char	   *hint = "Use the TEXT COLUMNS option naming the listed columns, and Materialize can ingest their values as text.";
 	ListCell   *cell;
 
 	initStringInfo(&unsupported);
@@ -289,10 +290,10 @@ mzi_shadow_plan(MziLook *look, List *selections)
 		plan_table(look, lfirst(cell), &unsupported);
 	if (unsupported.len > 0)
 		mzi_findings_add(look->findings, ERRCODE_FEATURE_NOT_SUPPORTED,
-						 pstrdup("referenced tables use unsupported types"),
+						 "referenced tables use unsupported types",
 						 psprintf("the following columns contain unsupported types:%s",
 								  unsupported.data),
-						 mzi_compatibility == MZI_COMPATIBILITY_STRICT ? pstrdup(hint) :
+						 mzi_compatibility == MZI_COMPATIBILITY_STRICT ? hint :
 						 psprintf("Make the types here with CREATE TYPE or CREATE EXTENSION. Or: %s", hint));
 	MemoryContextSwitchTo(before);
 }
