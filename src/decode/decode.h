@@ -30,7 +30,8 @@
  *	  missing or runs backwards.
  *
  *	  Refusals.  A function that returns false has set error, error_offset
- *	  and error_relid, and left the rest of the decoder as it was.  There are two kinds:
+ *	  and error_relid, and left the rest of the decoder, the arrays aside, as
+ *	  it was.  There are two kinds:
  *		error_relid == 0	the stream cannot be trusted any more: drop the
  *							connection, roll back, decoder_reset.
  *		error_relid != 0	the message is well formed, and real upstreams
