@@ -84,7 +84,7 @@ mzi_connection_find(MziName name, bool missing_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("connection \"%s\" does not exist", mzi_name_quote(name)),
-				 errhint("Make it with mz_ingest.create_connection(name => '%s', ...).",
+				 errhint("A name without a schema means the first schema of search_path. Connections are made with mz_ingest.create_connection(name => '%s', ...).",
 						 mzi_name_quote(name))));
 	return connection;
 }

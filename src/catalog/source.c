@@ -100,7 +100,7 @@ mzi_source_find(MziName name, bool missing_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("source \"%s\" does not exist", mzi_name_quote(name)),
-				 errhint("See mz_ingest.stat_source for the sources there are.")));
+				 errhint("A name without a schema means the first schema of search_path. mz_ingest.stat_source lists the sources.")));
 	return NULL;
 }
 
