@@ -121,7 +121,7 @@ mzi_main_scout(Datum arg)
 	if (mzi_catalog_installed())
 	{
 		sources = mzi_source_list();
-		orphans = mzi_orphan_list() != NIL;
+		orphans = mzi_orphan_any();
 	}
 	foreach(cell, sources)
 		report_source(lfirst(cell));
