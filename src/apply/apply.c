@@ -339,6 +339,33 @@ take_relation(MziApply *apply, const MziMessage *message)
 }
 
 /*
+ * A message that the decoder refused for one relation only: if that is ours it
+ * fails, and if not, nobody cares.
+ */
+void
+mzi_apply_refuse(MziApply *apply, const MziMessage *message, uint32 relid,
+				 const char *why)
+{
+	MziApplyTable *table = find_table(apply, relid);
+
+	if (table == NULL)
+	{
+		if (message->kind == MZI_MESSAGE_RELATION)
+			take_relation(apply, message);
+		return;
+	}
+	apply->current = table;
+	apply->doing = "a refused message";
+	apply->lsn = message->lsn;
+	apply->tag = apply->ntransactions - 1;
+	ereport(ERROR,
+			(errcode(ERRCODE_MZI_SCHEMA_CHANGE),
+			 errmsg("upstream table %s cannot be followed: %s",
+					table->upstream_name, why),
+			 errhint("%s", mzi_relation_resync_hint(table))));
+}
+
+/*
  * The table of a change; NULL when it is not ours.  The relation must have
  * been announced.
  */

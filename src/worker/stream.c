@@ -298,7 +298,14 @@ handle_message(MziStream *stream, const MziFrame *frame)
 	MziMessage	message;
 
 	if (!mzi_decode_message(state->decoder, frame, &message))
-		refuse_message(stream, frame);
+	{
+		if (state->decoder->error_relid == 0)
+			refuse_message(stream, frame);
+		if (!state->skipping || message.kind == MZI_MESSAGE_RELATION)
+			mzi_apply_refuse(stream->apply, &message, state->decoder->error_relid,
+							 state->decoder->error);
+		return false;
+	}
 	switch (message.kind)
 	{
 		case MZI_MESSAGE_BEGIN:
@@ -727,6 +734,7 @@ start(MziStream *stream)
 	}
 	stream->apply = mzi_apply_create(stream->context, MyDatabaseId, stream->tables,
 									 mzi_feedback_tick, stream);
+	mzi_apply_set_source(stream->apply, stream->shared->name, stream->shared);
 	mzi_replication_start(state->replication, stream->slot, from,
 						  stream->source->publication, use_binary(stream));
 	ereport(LOG,
