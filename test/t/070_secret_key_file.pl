@@ -3,6 +3,7 @@
 # from a standby made before it.
 use strict;
 use warnings;
+use File::Basename;
 use File::Copy;
 use IPC::Run;
 use PostgreSQL::Test::Utils;
@@ -115,13 +116,14 @@ $node->backup('copy');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'copy', has_streaming => 1);
 $standby->start;
+my $standby_key = join('/', $standby->data_dir, 'mz_ingest', 'secret.key');
 $standby->promote;
 like(unseal($standby, 's1'), qr/MZ010: key file ".*standby.*secret\.key" for secrets does not exist\nDETAIL:.*\nHINT:  Copy the file from the server where the secrets were made/s,
 	'after a failover without the key');
-ok(!-e $standby->data_dir . '/mz_ingest/secret.key', '... and no other key');
-mkdir $standby->data_dir . '/mz_ingest', 0700;
-copy($elsewhere, $standby->data_dir . '/mz_ingest/secret.key') or die $!;
-chmod 0600, $standby->data_dir . '/mz_ingest/secret.key';
+ok(!-e $standby_key, '... and no other key');
+mkdir dirname($standby_key), 0700;
+copy($elsewhere, $standby_key) or die $!;
+chmod 0600, $standby_key;
 like(unseal($standby, 's1'), $unsealed, 'once it is copied');
 
 # -- no value and no key in any log, also when the statement fails
