@@ -608,14 +608,11 @@ SELECT
   g.durable_lsn,
   g.reported_lsn,
   g.upstream_lsn,
-  greatest(g.upstream_lsn - l.applied_lsn, 0)::bigint AS lag_bytes,
+  CASE WHEN g.upstream_lsn <= l.applied_lsn THEN 0 ELSE (g.upstream_lsn - l.applied_lsn)::bigint END AS lag_bytes,
   CASE
-    WHEN l.applied_lsn IS NULL THEN NULL
     WHEN g.pid IS NOT NULL AND l.applied_lsn >= g.upstream_lsn THEN interval '0'
-    ELSE greatest(pg_catalog.clock_timestamp() - CASE
-      WHEN l.applied_lsn >= g.upstream_lsn THEN g.last_msg_receipt_time
-      ELSE coalesce(g.last_commit_time, p.committed_at)
-    END, interval '0')
+    WHEN l.known_at > pg_catalog.clock_timestamp() THEN interval '0'
+    ELSE pg_catalog.clock_timestamp() - l.known_at
   END AS lag_time,
   g.last_msg_send_time,
   g.last_msg_receipt_time,
@@ -689,7 +686,12 @@ CROSS JOIN LATERAL (SELECT CASE
     WHEN NOT mz_ingest.is_preloaded() THEN 'not preloaded'
     WHEN pg_catalog.current_setting('mz_ingest.enabled', true) = 'off' THEN 'disabled'
   END AS reason) r
-CROSS JOIN LATERAL (SELECT coalesce(g.applied_lsn, p.end_lsn) AS applied_lsn) l;
+CROSS JOIN LATERAL (SELECT
+    coalesce(g.applied_lsn, p.end_lsn) AS applied_lsn,
+    CASE WHEN coalesce(g.applied_lsn, p.end_lsn) >= g.upstream_lsn
+      THEN coalesce(g.last_msg_receipt_time, g.last_commit_time, p.committed_at)
+      ELSE coalesce(g.last_commit_time, p.committed_at)
+    END AS known_at) l;
 COMMENT ON VIEW mz_ingest.stat_source IS 'sources: state, worker, positions, lag, counters, last failure';
 COMMENT ON COLUMN mz_ingest.stat_source.pid IS 'process that follows the stream; NULL when none runs';
 COMMENT ON COLUMN mz_ingest.stat_source.sync_pid IS 'process that copies tables; NULL when none runs';

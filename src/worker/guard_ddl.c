@@ -74,8 +74,9 @@ alter_reason(AlterTableType subtype)
 		case AT_AddConstraint:
 		case AT_AddIndexConstraint:
 		case AT_AlterConstraint:
-		case AT_DropConstraint:
 			return BECAUSE_UNIQUE;
+		case AT_DropConstraint:
+			return BECAUSE_KEY;
 		case AT_EnableTrig:
 		case AT_EnableAlwaysTrig:
 		case AT_EnableReplicaTrig:
@@ -143,7 +144,8 @@ check_alter_table(AlterTableStmt *statement)
 				 statement->objtype == OBJECT_TABLE)
 			other = find_protected(castNode(PartitionCmd, command->def)->name);
 		if (OidIsValid(other))
-			mzi_guard_refuse(other, "inherit from, or attach,", BECAUSE_TREE);
+			mzi_guard_refuse(other, command->subtype == AT_AddInherit ?
+							 "inherit from" : "attach", BECAUSE_TREE);
 	}
 }
 
@@ -264,8 +266,7 @@ check_drop(DropStmt *statement)
 			relid = OidIsValid(index) ? IndexGetRelation(index, true) : InvalidOid;
 			if (OidIsValid(relid) && mzi_guard_find(relid) != NULL &&
 				index_is_needed(index))
-				mzi_guard_refuse(relid, "drop the key index of",
-					   "Changes are applied to the rows that this index finds.");
+				mzi_guard_refuse(relid, "drop the key index of", BECAUSE_KEY);
 		}
 		else if (statement->removeType == OBJECT_TRIGGER)
 		{

@@ -34,6 +34,8 @@ extern void mzi_guard_report_write(const MziShadow *shadow) pg_attribute_noretur
 #define BECAUSE_COLUMNS "Its columns follow the upstream table."
 #define BECAUSE_UNIQUE \
 	"Changes are applied as the net effect of several upstream transactions, and in between rows can violate constraints that they never violate upstream."
+#define BECAUSE_KEY \
+	"The rows that changes concern are found by this key."
 #define BECAUSE_CODE \
 	"Changes are applied below the executor, where triggers, rules and policies do not take effect."
 #define BECAUSE_TREE \
