@@ -738,7 +738,8 @@ start(MziStream *stream)
 	mzi_replication_start(state->replication, stream->slot, from,
 						  stream->source->publication, use_binary(stream));
 	ereport(LOG,
-			(errmsg("source %s: streaming from slot \"%s\" at %X/%X (server version %d, %s)",
+			(errhidecontext(true),
+			 errmsg("source %s: streaming from slot \"%s\" at %X/%X (server version %d, %s)",
 					mzi_name_quote(stream->source->name), stream->slot,
 					LSN_FORMAT_ARGS(from), mzi_session_version(state->replication),
 					mzi_session_is_encrypted(state->replication) ? "TLS" : "no TLS")));

@@ -41,6 +41,7 @@ typedef enum ChunkState
 {
 	CHUNK_PENDING = 0,
 	CHUNK_TAKEN,
+	CHUNK_LOADED,				/* its rows are here; the table's key is not */
 	CHUNK_DONE
 } ChunkState;
 
@@ -91,37 +92,55 @@ take_chunk(SyncQueue *queue)
 }
 
 /*
- * Marks a chunk as done.  True when it was the last of its table (and the
- * table has not failed): the caller must finish it.
+ * Marks a chunk as loaded.  True when it was the last of its table (and the
+ * table has not failed): the caller must finish the table.
  */
 static bool
-finish_chunk(SyncQueue *queue, int index)
+mark_loaded(SyncQueue *queue, int index)
 {
 	bool		last = true;
 
 	SpinLockAcquire(&queue->mutex);
-	queue->chunks[index].state = CHUNK_DONE;
+	queue->chunks[index].state = queue->chunks[index].skipped ? CHUNK_DONE : CHUNK_LOADED;
 	for (int i = 0; i < queue->nchunks; i++)
 	{
 		if (queue->chunks[i].chunk.table == queue->chunks[index].chunk.table &&
-			(queue->chunks[i].state != CHUNK_DONE || queue->chunks[i].skipped))
+			(queue->chunks[i].state != CHUNK_LOADED || queue->chunks[i].skipped))
 			last = false;
 	}
 	SpinLockRelease(&queue->mutex);
 	return last;
 }
 
-/* A table has failed: its chunks need no work any more. */
+/* A table is finished: so are its chunks. */
 static void
-skip_table(SyncQueue *queue, int64 table)
+mark_table_done(SyncQueue *queue, int64 table)
 {
+	SpinLockAcquire(&queue->mutex);
+	for (int i = 0; i < queue->nchunks; i++)
+	{
+		if (queue->chunks[i].chunk.table == table)
+			queue->chunks[i].state = CHUNK_DONE;
+	}
+	SpinLockRelease(&queue->mutex);
+}
+
+/*
+ * A table has failed: its chunks need no work any more, but for those that
+ * somebody is copying just now.
+ */
+static void
+skip_table(SyncQueue *queue, int failed)
+{
+	int64		table = queue->chunks[failed].chunk.table;
+
 	SpinLockAcquire(&queue->mutex);
 	for (int i = 0; i < queue->nchunks; i++)
 	{
 		if (queue->chunks[i].chunk.table != table)
 			continue;
 		queue->chunks[i].skipped = true;
-		if (queue->chunks[i].state == CHUNK_PENDING)
+		if (queue->chunks[i].state != CHUNK_TAKEN || i == failed)
 			queue->chunks[i].state = CHUNK_DONE;
 	}
 	SpinLockRelease(&queue->mutex);
@@ -140,7 +159,7 @@ give_back_chunk(SyncQueue *queue, int index)
 	return again;
 }
 
-/* Is every chunk done?  *taken: are some being copied by somebody? */
+/* Is every chunk done?  *taken: is somebody working on some of them? */
 static bool
 all_done(SyncQueue *queue, bool *taken)
 {
@@ -151,7 +170,8 @@ all_done(SyncQueue *queue, bool *taken)
 	for (int i = 0; i < queue->nchunks; i++)
 	{
 		done &= queue->chunks[i].state == CHUNK_DONE;
-		*taken |= queue->chunks[i].state == CHUNK_TAKEN;
+		*taken |= queue->chunks[i].state == CHUNK_TAKEN ||
+			queue->chunks[i].state == CHUNK_LOADED;
 	}
 	SpinLockRelease(&queue->mutex);
 	return done;
@@ -266,11 +286,12 @@ copy_chunk(MziSync *sync, SyncQueue *queue, MziSession *sql, int index)
 	mzi_snapshot_copy(sql, sync->source, table, chunk);
 	if (shared != NULL)
 		pg_atomic_fetch_add_u64(&shared->chunks_done, 1);
-	if (!finish_chunk(queue, index))
+	if (!mark_loaded(queue, index))
 		return;
 	if (shared != NULL)
 		pg_atomic_write_u64(&shared->phase, MZI_SNAPSHOT_INDEXING);
 	mzi_snapshot_finish(table);
+	mark_table_done(queue, table->id);
 	ereport(LOG,
 			(errmsg("source %s: copied table \"%s.%s\"", sync->shared->name,
 					table->upstream_schema, table->upstream_name),
@@ -286,13 +307,11 @@ copy_chunk(MziSync *sync, SyncQueue *queue, MziSession *sql, int index)
 static void
 handle_chunk_failure(MziSync *sync, SyncQueue *queue, int index, ErrorData *error)
 {
-	int64		table = queue->chunks[index].chunk.table;
-
 	if (mzi_error_blames_table(error->sqlerrcode))
 	{
-		mzi_process_fail_table(table, error, InvalidXLogRecPtr);
-		skip_table(queue, table);
-		finish_chunk(queue, index);
+		mzi_process_fail_table(queue->chunks[index].chunk.table, error,
+							   InvalidXLogRecPtr);
+		skip_table(queue, index);
 		return;
 	}
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_CONNECTION_EXCEPTION &&
