@@ -100,7 +100,7 @@ SQL
 	create_source($down, 'rooted', connection => 'conn', publication => 'roots', all_tables => 1);
 	caught_up($down, 'rooted');
 	tables_equal($up, $down, 'parted', 'copied through the root');
-	$up->safe_psql('postgres', 'UPDATE parted SET id = id + 400 WHERE id < 100; DELETE FROM parted WHERE id = 150')
+	$up->safe_psql('postgres', 'UPDATE parted SET id = id + 600 WHERE id < 100; DELETE FROM parted WHERE id = 150')
 	  ;    # rows move between partitions
 	caught_up($down, 'rooted');
 	tables_equal($up, $down, 'parted', 'rows moved between partitions');
