@@ -232,6 +232,7 @@ extern MziSourceShared *mzi_shmem_source_create(MziSourceKey key, const char *na
 extern void mzi_shmem_source_remove(MziSourceKey key);
 extern MziTableShared *mzi_shmem_table(Oid database, int64 table, bool create);
 extern void mzi_shmem_table_remove(Oid database, int64 table);
+extern void mzi_shmem_forget_database(Oid database);	/* it was dropped */
 extern void mzi_shmem_lock(LWLockMode mode);
 extern void mzi_shmem_unlock(void);
 

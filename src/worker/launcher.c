@@ -223,6 +223,22 @@ start_place(int index, MziSourceKey key, const char *name, bool sync)
 }
 
 /*
+ * A worker ended before it took its place: it could not connect to its
+ * database, for example.  Without a back-off it would be started again at once,
+ * for ever.
+ */
+static void
+record_early_end(MziSourceShared *source, bool sync)
+{
+	ErrorData	error = {0};
+
+	error.sqlerrcode = ERRCODE_CANNOT_CONNECT_NOW;
+	error.message = "the worker ended before it could start to work";
+	error.hint = "The server's log says why.";
+	mzi_source_set_failure(source, sync, &error, MZI_ERROR_TRANSIENT);
+}
+
+/*
  * Looks at one place: what should be started?  Also clears the marks of
  * workers that died before they took their place.
  */
@@ -236,7 +252,8 @@ look_at_place(int index, TimestampTz now, long *nap_ms)
 	bool		sync_gone = worker_is_gone(&places[index].sync);
 	bool		start_source = false;
 	bool		start_sync = false;
-	bool		give_back = false;
+	bool		source_ended = false;
+	bool		sync_ended = false;
 
 	mzi_shmem_lock(LW_EXCLUSIVE);
 	source = mzi_shmem_source_at(index);
@@ -244,13 +261,12 @@ look_at_place(int index, TimestampTz now, long *nap_ms)
 	{
 		key = source->key;
 		strlcpy(name, source->name, sizeof(name));
-		if (source_gone)
+		source_ended = source_gone && source->starting;
+		sync_ended = sync_gone && source->sync_starting;
+		if (source_ended)
 			source->starting = false;
-		if (sync_gone && source->sync_starting)
-		{
+		if (sync_ended)
 			source->sync_starting = false;
-			give_back = true;	/* it never got as far as giving it back */
-		}
 		if (source->wanted && source_gone && source->pid == 0)
 			start_source = true;
 		if (source->wanted && source->sync_wanted && sync_gone && source->sync_pid == 0)
@@ -267,8 +283,17 @@ look_at_place(int index, TimestampTz now, long *nap_ms)
 		}
 	}
 	mzi_shmem_unlock();
-	if (give_back)
-		mzi_sync_pool_give();
+	if (sync_ended)
+		mzi_sync_pool_give();	/* it never got as far as giving it back */
+	if (source_ended || sync_ended)
+	{
+		if (source_ended)
+			record_early_end(source, false);
+		if (sync_ended)
+			record_early_end(source, true);
+		*nap_ms = Min(*nap_ms, 100);	/* then its back-off is looked at */
+		return;
+	}
 	if (source == NULL || !(start_source || start_sync) || !mzi_source_may_run(source))
 		return;
 
@@ -339,6 +364,7 @@ run_janitors(TimestampTz now, long *nap_ms)
 {
 	List	   *databases;
 	ListCell   *cell;
+	bool		files = mzi_janitor_pending_files();
 
 	/* one that has ended may have left nothing to do: look again */
 	if (janitor != NULL && worker_is_gone(&janitor) && OidIsValid(janitor_database))
@@ -349,8 +375,8 @@ run_janitors(TimestampTz now, long *nap_ms)
 	{
 		Janitor    *entry = lfirst(cell);
 
-		if (OidIsValid(entry->database) &&
-			!list_member_oid(databases, entry->database))
+		if (OidIsValid(entry->database) ?
+			!list_member_oid(databases, entry->database) : !files)
 		{
 			entry->tries = 0;
 			entry->next = 0;
@@ -358,7 +384,7 @@ run_janitors(TimestampTz now, long *nap_ms)
 	}
 	foreach(cell, databases)
 		run_janitor(lfirst_oid(cell), now, nap_ms);
-	if (mzi_janitor_pending_files())
+	if (files)
 		run_janitor(InvalidOid, now, nap_ms);
 	list_free(databases);
 }

@@ -14,6 +14,7 @@
  *	  transaction's commit.  Nothing is done at commit or abort, so nothing can
  *	  be missed by a crash: whoever reads the file looks the transaction up.
  *	  If it did not commit, the source is still there and the file is removed.
+ *	  (The id was made durable before, or a crash would give it away again.)
  *	  A DROP DATABASE that failed half-way leaves a database marked invalid,
  *	  which can only be dropped again; then the file stays as it is.
  *

@@ -27,7 +27,10 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xloginsert.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_control.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
@@ -96,6 +99,23 @@ end_processes(Oid database)
 		if (type != NULL && strncmp(type, "mz_ingest ", 10) == 0)
 			kill(status->st_procpid, SIGTERM);
 	}
+}
+
+/*
+ * The current (sub)transaction's id, for files that count from its commit.
+ *
+ * A transaction leaves nothing durable before it commits, and after a crash
+ * its id would be given to another one, whose commit the files would then take
+ * for theirs.  A record of WAL that carries the id, flushed, prevents that.
+ */
+static FullTransactionId
+durable_transaction_id(void)
+{
+	FullTransactionId xid = GetCurrentFullTransactionId();
+
+	XLogBeginInsert();
+	XLogFlush(XLogInsert(RM_XLOG_ID, XLOG_NOOP));
+	return xid;
 }
 
 /* Makes all our processes leave a database until this transaction ends. */
@@ -191,8 +211,9 @@ has_force(DropdbStmt *statement)
 /*
  * Before DROP DATABASE: its slots go to files.  If that fails and sources are
  * known to be there, the command is refused, unless it is to be forced.
+ * Returns the database, InvalidOid when the command will fail by itself.
  */
-static void
+static Oid
 prepare_drop_database(DropdbStmt *statement, bool top_level)
 {
 	Oid			database;
@@ -204,19 +225,31 @@ prepare_drop_database(DropdbStmt *statement, bool top_level)
 	if (!OidIsValid(database) || database == MyDatabaseId ||
 		!mzi_compat_database_ownercheck(database, GetUserId()) ||
 		!read_database(database, &is_template, &is_intact) || is_template)
-		return;					/* the command will say so */
+		return InvalidOid;		/* the command will say so */
 	hold_database(database, statement->dbname);
 	if (!is_intact ||
-		mzi_collect_slots_of(database, GetCurrentFullTransactionId(),
+		mzi_collect_slots_of(database, durable_transaction_id(),
 							 COLLECT_TIMEOUT_MS) ||
 		!database_has_sources(database))
-		return;
+		return database;
 	ereport(has_force(statement) ? WARNING : ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("could not record the replication slots of database \"%s\"",
 					statement->dbname),
 			 errdetail("They would stay on the upstream servers and keep WAL there; the server's log says why."),
 			 errhint("Drop its sources first, or use DROP DATABASE ... WITH (FORCE) and then drop the slots whose names begin with \"materialize_\" upstream.")));
+	return database;
+}
+
+/* Runs DROP DATABASE; what it has done cannot be undone. */
+static void
+run_drop_database(const MziUtilityCall *call, DropdbStmt *statement, bool top_level)
+{
+	Oid			database = prepare_drop_database(statement, top_level);
+
+	run_statement(call);
+	if (OidIsValid(database))
+		mzi_shmem_forget_database(database);
 }
 
 /* Before RENAME of a database. */
@@ -312,7 +345,7 @@ prepare_drop_extension(void)
 				 errmsg("workers of this database have not stopped within %d s",
 						HOLD_TIMEOUT_MS / 1000),
 				 errhint("Try again; pg_stat_activity shows them with a backend_type that begins with mz_ingest.")));
-	mzi_collect_slots(GetCurrentFullTransactionId());
+	mzi_collect_slots(durable_transaction_id());
 	mzi_launcher_wake_at_commit();
 }
 
@@ -359,9 +392,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	mzi_guard_check_statement(statement);
 	if (mzi_shmem_ready())
 	{
-		if (IsA(statement, DropdbStmt))
-			prepare_drop_database((DropdbStmt *) statement, top_level);
-		else if (IsA(statement, RenameStmt) &&
+		if (IsA(statement, RenameStmt) &&
 				 ((RenameStmt *) statement)->renameType == OBJECT_DATABASE)
 			prepare_rename_database((RenameStmt *) statement);
 		else if (IsA(statement, AlterDatabaseStmt))
@@ -369,7 +400,9 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		else if (IsA(statement, CreatedbStmt))
 			prepare_create_database((CreatedbStmt *) statement, top_level);
 	}
-	if (IsA(statement, DropStmt))
+	if (IsA(statement, DropdbStmt) && mzi_shmem_ready())
+		run_drop_database(&call, (DropdbStmt *) statement, top_level);
+	else if (IsA(statement, DropStmt))
 		run_drop(&call, drops_extension((DropStmt *) statement));
 	else if (IsA(statement, DropOwnedStmt))
 		run_drop(&call, false);
