@@ -302,12 +302,14 @@ copy_chunk(MziSync *sync, SyncQueue *queue, MziSession *sql, int index)
 
 /*
  * After a chunk has failed: what does that mean?  Returns when the caller can
- * go on with a new session, else throws the error again.
+ * go on with a new session, else throws the error again.  connected: there
+ * was a session; without one the table cannot be to blame.
  */
 static void
-handle_chunk_failure(MziSync *sync, SyncQueue *queue, int index, ErrorData *error)
+handle_chunk_failure(MziSync *sync, SyncQueue *queue, int index,
+					 ErrorData *error, bool connected)
 {
-	if (mzi_error_blames_table(error->sqlerrcode))
+	if (connected && mzi_error_blames_table(error->sqlerrcode))
 	{
 		mzi_process_fail_table(queue->chunks[index].chunk.table, error,
 							   InvalidXLogRecPtr);
@@ -346,9 +348,11 @@ copy_chunks(MziSync *sync, SyncQueue *queue, MziSession *volatile sql)
 		MemoryContextSwitchTo(sync->context);
 		if (error != NULL)
 		{
+			bool		connected = sql != NULL;
+
 			mzi_session_close(sql);
 			sql = NULL;
-			handle_chunk_failure(sync, queue, index, error);
+			handle_chunk_failure(sync, queue, index, error, connected);
 		}
 		wake_leader(queue);
 	}
