@@ -60,7 +60,9 @@ add_column(const MziLook *look, const MziUpstreamTable *table, const char *optio
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("invalid %s option value: column \"%s.%s\" does not exist",
 					option, table->name, name),
-			 similar == NULL ? 0 :
+			 similar == NULL ?
+			 errhint("\\d %s shows the table's columns on the upstream.",
+					 quote_qualified_identifier(table->schema, table->name)) :
 			 errhint("The similarly named column \"%s.%s\" does exist.", table->name, similar)));
 }
 

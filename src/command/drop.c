@@ -31,7 +31,7 @@ typedef struct Victims
 	List	   *secrets;		/* of MziSecret * */
 	List	   *connections;	/* of MziConnection * */
 	List	   *sources;		/* of MziSource * */
-} Victims;
+}			Victims;
 
 /* Writes a source's slots down as orphans; may raise. */
 static void
@@ -136,7 +136,7 @@ refuse_dependents(MziObjectKind kind, MziName name, List *dependents)
 
 /* Adds a source, once. */
 static void
-add_source(Victims *victims, MziSource *source)
+add_source(Victims * victims, MziSource *source)
 {
 	ListCell   *cell;
 
@@ -151,7 +151,7 @@ add_source(Victims *victims, MziSource *source)
 
 /* Adds a connection, once, with the sources that use it. */
 static void
-add_connection(Victims *victims, MziConnection *connection, bool cascade)
+add_connection(Victims * victims, MziConnection *connection, bool cascade)
 {
 	List	   *dependents;
 	ListCell   *cell;
@@ -172,7 +172,7 @@ add_connection(Victims *victims, MziConnection *connection, bool cascade)
 
 /* Adds a secret, once, with the connections that use it. */
 static void
-add_secret(Victims *victims, MziSecret *secret, bool cascade)
+add_secret(Victims * victims, MziSecret *secret, bool cascade)
 {
 	List	   *dependents;
 	ListCell   *cell;
@@ -194,7 +194,7 @@ add_secret(Victims *victims, MziSecret *secret, bool cascade)
 
 /* Finds one object and adds it; false when it does not exist. */
 static bool
-add_by_name(Victims *victims, MziObjectKind kind, MziName name, bool if_exists,
+add_by_name(Victims * victims, MziObjectKind kind, MziName name, bool if_exists,
 			bool cascade)
 {
 	void	   *object;
@@ -244,6 +244,63 @@ drop_relations(List *relids, bool cascade)
 	mzi_command_utility(sql.data);
 }
 
+/*
+ * The first dependent of an error's detail ('view v depends on table t') as
+ * messages name it ('view "v"'); NULL when it cannot be told.
+ */
+static char *
+first_dependent(const char *detail)
+{
+	const char *end = detail == NULL ? NULL : strstr(detail, " depends on ");
+	const char *space;
+
+	if (end == NULL)
+		return NULL;
+	/* the name follows the last space of the kind: "materialized view" */
+	space = strncmp(detail, "materialized view ", 18) == 0 ? detail + 17 :
+		memchr(detail, ' ', end - detail);
+	if (space == NULL)
+		return NULL;
+	/* a name that needs quotes has them already */
+	return psprintf(space[1] == '"' ? "%.*s %.*s" : "%.*s \"%.*s\"",
+					(int) (space - detail), detail,
+					(int) (end - space - 1), space + 1);
+}
+
+/*
+ * Drops the tables of a source.  When something depends on them, PostgreSQL's
+ * error is raised with the source as what cannot be dropped.
+ */
+static void
+drop_source_tables(const MziSource *source, List *relids, bool cascade)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		drop_relations(relids, cascade);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+		char	   *dependent;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		dependent = first_dependent(error->detail);
+		if (error->sqlerrcode != ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST || dependent == NULL)
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop source \"%s\": still depended upon by %s",
+						mzi_name_quote(source->name), dependent),
+				 errdetail_internal("%s", error->detail),
+				 errhint("Drop these first, or give cascade => true.")));
+	}
+	PG_END_TRY();
+}
+
 /* Drops one source; its workers stand still. */
 static void
 drop_source(MziSource *source, bool cascade)
@@ -257,14 +314,14 @@ drop_source(MziSource *source, bool cascade)
 		return;
 	foreach(cell, mzi_table_list(source->id))
 		relids = lappend_oid(relids, ((MziTable *) lfirst(cell))->relid);
-	drop_relations(relids, cascade);
+	drop_source_tables(source, relids, cascade);
 	mzi_drop_give_up_slots(source);
 	mzi_source_delete(source->id);
 }
 
 /* Drops everything that was collected. */
 static void
-drop_victims(const Victims *victims, bool cascade)
+drop_victims(const Victims * victims, bool cascade)
 {
 	ListCell   *cell;
 
@@ -292,7 +349,7 @@ drop_tables(List *names, bool if_exists, bool cascade)
 		MziName    *name = lfirst(cell);
 		Oid			schema = get_namespace_oid(name->schema, if_exists);
 		Oid			relid = OidIsValid(schema) ?
-			get_relname_relid(name->name, schema) : InvalidOid;
+		get_relname_relid(name->name, schema) : InvalidOid;
 
 		if (!OidIsValid(relid) && if_exists)
 		{

@@ -28,13 +28,13 @@ static void
 refuse_schema_drop(void)
 {
 	const char *sql =
-		"SELECT d.object_name, o.kind, o.schema, o.name"
-		" FROM pg_catalog.pg_event_trigger_dropped_objects() d"
-		" JOIN (SELECT 1 AS rank, 'source' AS kind, schema, name FROM mz_ingest.source"
-		" UNION ALL SELECT 2, 'connection', schema, name FROM mz_ingest.connection"
-		" UNION ALL SELECT 3, 'secret', schema, name FROM mz_ingest.secret) o"
-		" ON o.schema::pg_catalog.text = d.object_name"
-		" WHERE d.object_type = 'schema' ORDER BY o.rank, o.name LIMIT 1";
+	"SELECT d.object_name, o.kind, o.schema, o.name"
+	" FROM pg_catalog.pg_event_trigger_dropped_objects() d"
+	" JOIN (SELECT 1 AS rank, 'source' AS kind, schema, name FROM mz_ingest.source"
+	" UNION ALL SELECT 2, 'connection', schema, name FROM mz_ingest.connection"
+	" UNION ALL SELECT 3, 'secret', schema, name FROM mz_ingest.secret) o"
+	" ON o.schema::pg_catalog.text = d.object_name"
+	" WHERE d.object_type = 'schema' ORDER BY o.rank, o.name LIMIT 1";
 
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the catalog");
@@ -59,10 +59,10 @@ static int64 *
 dropped_tables(uint64 *count)
 {
 	const char *sql =
-		"SELECT t.id FROM pg_catalog.pg_event_trigger_dropped_objects() d"
-		" JOIN mz_ingest.source_table t ON t.relid::pg_catalog.oid = d.objid"
-		" WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
-		" AND d.objsubid = 0 ORDER BY t.id";
+	"SELECT t.id FROM pg_catalog.pg_event_trigger_dropped_objects() d"
+	" JOIN mz_ingest.source_table t ON t.relid::pg_catalog.oid = d.objid"
+	" WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+	" AND d.objsubid = 0 ORDER BY t.id";
 	int64	   *ids;
 
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)

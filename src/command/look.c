@@ -22,12 +22,12 @@ static void
 ask_server(MziLook *look)
 {
 	const char *sql =
-		"SELECT d.oid, d.datname, pg_catalog.pg_is_in_recovery(),"
-		" pg_catalog.current_setting('max_slot_wal_keep_size', true)"
-		" IS NOT DISTINCT FROM '-1'"
-		" OR pg_catalog.current_setting('max_slot_wal_keep_size', true) IS NULL"
-		" FROM pg_catalog.pg_database d"
-		" WHERE d.datname = pg_catalog.current_database()";
+	"SELECT d.oid, d.datname, pg_catalog.pg_is_in_recovery(),"
+	" pg_catalog.current_setting('max_slot_wal_keep_size', true)"
+	" IS NOT DISTINCT FROM '-1'"
+	" OR pg_catalog.current_setting('max_slot_wal_keep_size', true) IS NULL"
+	" FROM pg_catalog.pg_database d"
+	" WHERE d.datname = pg_catalog.current_database()";
 	MziResult  *result = mzi_session_query(look->session, sql, 0);
 
 	if (mzi_result_rows(result) != 1)
@@ -145,10 +145,10 @@ static bool
 publishes_schema(MziLook *look, const char *schema)
 {
 	const char *sql =
-		"SELECT 1 FROM pg_catalog.pg_publication_namespace pn"
-		" JOIN pg_catalog.pg_publication p ON p.oid = pn.pnpubid"
-		" JOIN pg_catalog.pg_namespace n ON n.oid = pn.pnnspid"
-		" WHERE p.pubname = $1 AND n.nspname = $2";
+	"SELECT 1 FROM pg_catalog.pg_publication_namespace pn"
+	" JOIN pg_catalog.pg_publication p ON p.oid = pn.pnpubid"
+	" JOIN pg_catalog.pg_namespace n ON n.oid = pn.pnnspid"
+	" WHERE p.pubname = $1 AND n.nspname = $2";
 	const char *params[2] = {look->publication_name, schema};
 	MziResult  *result;
 	bool		found;

@@ -149,7 +149,7 @@ mzi_command_own_source(MziName name, bool missing_ok)
 MziSourceKey
 mzi_command_source_key(int64 id)
 {
-	MziSourceKey key = {.database = MyDatabaseId, .source = id};
+	MziSourceKey key = {MyDatabaseId, id};
 
 	return key;
 }
@@ -181,6 +181,15 @@ typedef struct ObjectRow
 	Oid			owner;
 } ObjectRow;
 
+/* Fills it. */
+static void
+set_row(ObjectRow *row, int64 id, MziName name, Oid owner)
+{
+	row->id = id;
+	row->name = name;
+	row->owner = owner;
+}
+
 /* Finds a secret, connection or source; false when missing and allowed. */
 static bool
 find_object(MziObjectKind kind, MziName name, bool missing_ok, ObjectRow *row)
@@ -191,7 +200,7 @@ find_object(MziObjectKind kind, MziName name, bool missing_ok, ObjectRow *row)
 
 		if (secret == NULL)
 			return false;
-		*row = (ObjectRow) {secret->id, secret->name, secret->owner};
+		set_row(row, secret->id, secret->name, secret->owner);
 	}
 	else if (kind == MZI_OBJECT_CONNECTION)
 	{
@@ -199,7 +208,7 @@ find_object(MziObjectKind kind, MziName name, bool missing_ok, ObjectRow *row)
 
 		if (connection == NULL)
 			return false;
-		*row = (ObjectRow) {connection->id, connection->name, connection->owner};
+		set_row(row, connection->id, connection->name, connection->owner);
 	}
 	else if (kind == MZI_OBJECT_SOURCE)
 	{
@@ -207,7 +216,7 @@ find_object(MziObjectKind kind, MziName name, bool missing_ok, ObjectRow *row)
 
 		if (source == NULL)
 			return false;
-		*row = (ObjectRow) {source->id, source->name, source->owner};
+		set_row(row, source->id, source->name, source->owner);
 	}
 	else
 		elog(ERROR, "tables are renamed by ALTER TABLE");

@@ -325,5 +325,16 @@ mzi_shadow_matches(const MziTable *recorded, const MziSelection *fresh, char **w
 			continue;
 		return false;
 	}
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const MziColumn *column = &table->columns[i];
+
+		if (column->key_position > 0 && find_column(recorded, column->name) == NULL)
+		{
+			*why = psprintf("Column \"%s\" identifies the rows now, and the shadow table does not have it.",
+							column->name);
+			return false;
+		}
+	}
 	return true;
 }

@@ -35,7 +35,8 @@ typedef struct MziLook
 	MziFindings *findings;		/* raised by mzi_look_raise */
 	char	   *publication_name;
 	MziPublication publication;
-	List	   *tables;			/* of MziUpstreamTable *: all of the publication */
+	List	   *tables;			/* of MziUpstreamTable *: all of the
+								 * publication */
 	char	   *database_name;	/* upstream */
 	Oid			database;
 	int			version;
@@ -71,7 +72,7 @@ typedef struct MziSelection
 	List	   *types;			/* of char *: local types, as SQL */
 } MziSelection;
 
-extern List *mzi_reference_split(const char *text);	/* of char * */
+extern List *mzi_reference_split(const char *text); /* of char * */
 extern List *mzi_reference_select(MziLook *look, const MziSourceRequest *request);
 extern List *mzi_reference_select_requests(MziLook *look, const char *schema,
 										   List *requests);

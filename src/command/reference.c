@@ -48,6 +48,16 @@ fits(const MziLook *look, const MziUpstreamTable *table, List *parts)
 	return n < 3 || strcmp(look->database_name, linitial(parts)) == 0;
 }
 
+/* A reference again as text, without the database. */
+static char *
+without_database(List *parts)
+{
+	if (list_length(parts) < 2)
+		return pstrdup(quote_identifier(linitial(parts)));
+	return quote_qualified_identifier(list_nth(parts, list_length(parts) - 2),
+									  llast(parts));
+}
+
 /* Finds the one table of the publication that a reference means. */
 MziUpstreamTable *
 mzi_reference_find(const MziLook *look, const char *reference)
@@ -79,8 +89,9 @@ mzi_reference_find(const MziLook *look, const char *reference)
 				 errmsg("reference to %s not found in source", reference),
 				 errdetail("Publication \"%s\" has no such table; it has %d tables.",
 						   look->publication_name, list_length(look->tables)),
-				 errhint("Run on the upstream: ALTER PUBLICATION %s ADD TABLE %s",
-						 quote_identifier(look->publication_name), reference)));
+				 errhint("If the table exists, run on the upstream in database %s: ALTER PUBLICATION %s ADD TABLE %s",
+						 look->database_name, quote_identifier(look->publication_name),
+						 without_database(parts))));
 	return found;
 }
 

@@ -80,20 +80,32 @@ request_again(const MziTable *table)
 	request->local = local;
 	request->reference = quote_qualified_identifier(table->upstream_schema,
 													table->upstream_name);
-	request->exclude_all_constraints = table->exclude_all_constraints;
 	return request;
 }
 
-/* Quotes the names of a list, so that they are taken as they are. */
-static List *
-quoted(List *names)
+/*
+ * The recorded options of a table for a new plan.  What they name and is gone
+ * upstream is left to mzi_shadow_matches.
+ */
+static void
+apply_recorded_options(MziSelection *selection, const MziTable *table)
 {
-	List	   *result = NIL;
 	ListCell   *cell;
 
-	foreach(cell, names)
-		result = lappend(result, pstrdup(quote_identifier(lfirst(cell))));
-	return result;
+	selection->text_columns = table->text_columns;
+	selection->exclude_columns = table->exclude_columns;
+	selection->exclude_all_constraints = table->exclude_all_constraints;
+	foreach(cell, table->exclude_constraints)
+	{
+		ListCell   *other;
+
+		foreach(other, selection->upstream->keys)
+		{
+			if (strcmp(((MziKey *) lfirst(other))->name, lfirst(cell)) == 0)
+				selection->exclude_constraints =
+					lappend(selection->exclude_constraints, lfirst(cell));
+		}
+	}
 }
 
 /*
@@ -108,15 +120,10 @@ plan_again(MziLook *look, const MziSource *source, List *tables)
 	ListCell   *cell;
 
 	foreach(cell, tables)
-	{
-		const MziTable *table = lfirst(cell);
-		MziTableRequest *request = request_again(table);
-
-		request->text_columns = quoted(table->text_columns);
-		request->exclude_columns = quoted(table->exclude_columns);
-		requests = lappend(requests, request);
-	}
+		requests = lappend(requests, request_again(lfirst(cell)));
 	selections = mzi_reference_select_requests(look, source->name.schema, requests);
+	for (int i = 0; i < list_length(tables); i++)
+		apply_recorded_options(list_nth(selections, i), list_nth(tables, i));
 	mzi_shadow_plan(look, selections);
 	for (int i = 0; i < list_length(tables); i++)
 	{
@@ -157,7 +164,7 @@ record_again(const MziTable *old, const MziSelection *selection)
 			if (strcmp(old->columns[i].name, selection->table->columns[j].name) == 0)
 				columns[i] = selection->table->columns[j];
 		}
-		columns[i].not_null = old->columns[i].not_null;
+		columns[i].not_null = old->columns[i].not_null || columns[i].key_position > 0;
 	}
 	table.columns = columns;
 	table.ncolumns = old->ncolumns;

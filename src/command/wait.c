@@ -30,8 +30,10 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#define WAKE_MS 1000L			/* between two questions to the worker, and two
-								 * looks at the source's row */
+#define LOOK_MS 1000L			/* between two looks at the source's row */
+#define WAKE_FIRST_MS 10L		/* between two questions to the worker: at
+								 * first, and doubled up to this */
+#define WAKE_MOST_MS 500L
 #define SNAPSHOT_MS 100L		/* between two looks at the tables' states */
 
 /* WAL page headers as of 9.5 and later, in bytes (xlog_internal.h). */
@@ -49,7 +51,7 @@ typedef struct Wait
 	bool		tables;			/* wait for the tables' snapshots too */
 	bool		strict;			/* a failed table is an error */
 	TimestampTz next_look;		/* when the catalog is to be read again */
-} Wait;
+}			Wait;
 
 /* Was a row of ours with this id written by the current transaction? */
 static bool
@@ -80,7 +82,7 @@ written_here(const char *sql, int64 id)
 
 /* What must hold before any wait. */
 static void
-begin_wait(Wait *wait, MziName name, int64 timeout_ms)
+begin_wait(Wait * wait, MziName name, int64 timeout_ms)
 {
 	MziSource  *source;
 
@@ -113,14 +115,14 @@ begin_wait(Wait *wait, MziName name, int64 timeout_ms)
 
 /* The source's place in shared memory, NULL when it has none. */
 static MziSourceShared *
-shared_place(const Wait *wait)
+shared_place(const Wait * wait)
 {
 	return mzi_shmem_source(mzi_command_source_key(wait->source));
 }
 
 /* Where the source is; Invalid when it has no worker yet. */
 static XLogRecPtr
-applied_position(const Wait *wait)
+applied_position(const Wait * wait)
 {
 	MziSourceShared *shared = shared_place(wait);
 
@@ -130,7 +132,7 @@ applied_position(const Wait *wait)
 
 /* Raises when the source will get nowhere by itself. */
 static void
-check_alive(const Wait *wait)
+check_alive(const Wait * wait)
 {
 	MziSource  *source = mzi_source_load(wait->source, true);
 	char	   *name = mzi_name_quote(wait->name);
@@ -161,7 +163,7 @@ check_alive(const Wait *wait)
 
 /* The last failure of the source's workers, for the message of a timeout. */
 static char *
-last_failure(const Wait *wait)
+last_failure(const Wait * wait)
 {
 	MziSourceShared *shared = shared_place(wait);
 	char	   *result = NULL;
@@ -179,7 +181,7 @@ last_failure(const Wait *wait)
 
 /* Raises that the time is over. */
 static void
-raise_timeout(const Wait *wait)
+raise_timeout(const Wait * wait)
 {
 	char	   *detail = last_failure(wait);
 	char	   *goal = psprintf("position %X/%X", LSN_FORMAT_ARGS(wait->target));
@@ -199,7 +201,7 @@ raise_timeout(const Wait *wait)
 
 /* Raises the error that stopped a table. */
 static void
-raise_table_error(const Wait *wait, const MziTable *table)
+raise_table_error(const Wait * wait, const MziTable *table)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_MZI_TABLE_FAILED),
@@ -212,7 +214,7 @@ raise_table_error(const Wait *wait, const MziTable *table)
 
 /* Does no table of the source wait for its snapshot? */
 static bool
-snapshot_complete(const Wait *wait)
+snapshot_complete(const Wait * wait)
 {
 	bool		complete = true;
 	ListCell   *cell;
@@ -237,7 +239,7 @@ snapshot_complete(const Wait *wait)
  * whether the tables are all there.
  */
 static bool
-look_at_catalog(Wait *wait)
+look_at_catalog(Wait * wait)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	bool		complete;
@@ -250,7 +252,7 @@ look_at_catalog(Wait *wait)
 		check_alive(wait);
 	PopActiveSnapshot();
 	wait->next_look = TimestampTzPlusMilliseconds(now, wait->tables && !complete ?
-												  SNAPSHOT_MS : WAKE_MS);
+												  SNAPSHOT_MS : LOOK_MS);
 	return complete;
 }
 
@@ -259,7 +261,7 @@ look_at_catalog(Wait *wait)
  * last: a table that was brought in is as far as the source is then.
  */
 static bool
-is_reached(Wait *wait)
+is_reached(Wait * wait)
 {
 	bool		position = applied_position(wait) >= wait->target;
 
@@ -268,27 +270,44 @@ is_reached(Wait *wait)
 	return look_at_catalog(wait) && applied_position(wait) >= wait->target;
 }
 
-/* Milliseconds to sleep at most, 0 when the time is over. */
+/* Milliseconds to sleep, at most that many; 0 when the time is over. */
 static long
-time_left(const Wait *wait)
+time_left(const Wait * wait, long most)
 {
-	long		most = wait->tables ? SNAPSHOT_MS : WAKE_MS;
-
+	if (wait->tables)
+		most = Min(most, SNAPSHOT_MS);
 	if (wait->until == 0)
 		return most;
 	return Min(most, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wait->until));
 }
 
-/* Waits until everything is reached. */
+/* Wakes the worker, which then asks the upstream where it is. */
 static void
-wait_until_reached(Wait *wait)
+wake_worker(const Wait * wait)
+{
+	MziSourceShared *shared = shared_place(wait);
+
+	if (shared != NULL)
+		mzi_source_wake(shared);
+}
+
+/*
+ * Waits until everything is reached.
+ *
+ * The worker is asked again and again: an upstream sends only what it has
+ * flushed, and does not tell by itself when it has flushed more that is not
+ * for us.
+ */
+static void
+wait_until_reached(Wait * wait)
 {
 	TimestampTz next_wake = 0;
+	long		wake_ms = WAKE_FIRST_MS;
 
 	mzi_progress_prepare();
 	while (!is_reached(wait))
 	{
-		long		timeout = time_left(wait);
+		long		timeout = time_left(wait, wake_ms);
 		TimestampTz now = GetCurrentTimestamp();
 
 		CHECK_FOR_INTERRUPTS();
@@ -299,12 +318,9 @@ wait_until_reached(Wait *wait)
 		}
 		if (now >= next_wake)
 		{
-			MziSourceShared *shared = shared_place(wait);
-
-			/* the worker then asks the upstream where it is */
-			if (shared != NULL)
-				mzi_source_wake(shared);
-			next_wake = TimestampTzPlusMilliseconds(now, WAKE_MS);
+			wake_worker(wait);
+			next_wake = TimestampTzPlusMilliseconds(now, wake_ms);
+			wake_ms = Min(wake_ms * 2, WAKE_MOST_MS);
 		}
 		mzi_progress_sleep(timeout);
 	}
@@ -353,11 +369,11 @@ static XLogRecPtr
 upstream_position(int64 source_id)
 {
 	const char *sql =
-		"SELECT CASE WHEN pg_catalog.pg_is_in_recovery()"
-		" THEN pg_catalog.pg_last_wal_replay_lsn()"
-		" ELSE pg_catalog.pg_current_wal_insert_lsn() END,"
-		" pg_catalog.current_setting('wal_block_size')::pg_catalog.int8,"
-		" pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))";
+	"SELECT CASE WHEN pg_catalog.pg_is_in_recovery()"
+	" THEN pg_catalog.pg_last_wal_replay_lsn()"
+	" ELSE pg_catalog.pg_current_wal_insert_lsn() END,"
+	" pg_catalog.current_setting('wal_block_size')::pg_catalog.int8,"
+	" pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))";
 	MziSource  *source = mzi_source_load(source_id, false);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "mz_ingest position of the upstream",
