@@ -12,8 +12,9 @@
 --    zoo_filtered   15+: a row filter and a column list
 --    zoo_insert_only    a table whose replica identity identifies nothing
 --
--- Target side: zoo_types_target.sql.  Changes to apply later: zoo_changes.sql.
--- Compare with zoo_types.digest('table').
+-- Target side: zoo_types_target.sql, and schemas zoo and "Zoo ""2"", é".
+-- Arguments for create_source: zoo.source_arguments('publication').  Changes to
+-- apply later: zoo_changes.sql.  Compare with zoo_types.digest('table').
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 SET client_encoding = 'UTF8';
@@ -552,4 +553,19 @@ CREATE PUBLICATION zoo_root FOR TABLE zoo.rooted WITH (publish_via_partition_roo
 \if :v15
 CREATE PUBLICATION zoo_filtered FOR TABLE zoo.filtered (id, region, v) WHERE (region IN ('eu', 'o''"x'));
 \endif
+
+-- What a source on a publication is created with: each table into a schema of
+-- the same name (names repeat between schemas), and the columns that can only
+-- be taken as text (names of this server's objects) or are meant to be.
+CREATE FUNCTION zoo.source_arguments(publication name, OUT tables text[], OUT text_columns text[])
+LANGUAGE sql STABLE AS $$
+  SELECT array_agg(DISTINCT format('%1$I.%2$I AS %1$I.%2$I', p.schemaname, p.tablename)),
+         array_agg(format('%I.%I.%I', p.schemaname, p.tablename, a.attname))
+           FILTER (WHERE p.tablename = 'as_text' AND a.attname <> 'id'
+                      OR t.typname ~ '^_?reg' AND t.typnamespace = 'pg_catalog'::regnamespace)
+    FROM pg_publication_tables AS p
+    JOIN pg_attribute AS a ON a.attrelid = format('%I.%I', p.schemaname, p.tablename)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_type AS t ON t.oid = a.atttypid
+   WHERE p.pubname = publication
+$$;
 ANALYZE;

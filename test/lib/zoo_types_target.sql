@@ -40,7 +40,8 @@ CREATE TYPE zoo_types.moodrange AS RANGE (subtype = zoo_types.mood);
 -- (servers before 12 print it with other digits), everything else as the text
 -- that its type's output function makes (concat; a cast would differ for
 -- char(n)), under pinned settings.  So a column taken as text has the same
--- hash.  Without a list of columns: all but generated ones.
+-- hash.  Without children that inherit from it; without a list of columns all
+-- but generated ones.
 CREATE FUNCTION zoo_types.digest(relation regclass, columns name[] DEFAULT NULL,
                                  OUT rows bigint, OUT hash text)
 LANGUAGE plpgsql STABLE
@@ -69,8 +70,10 @@ BEGIN
      AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''
      AND (columns IS NULL OR a.attname = ANY (columns));
   EXECUTE format('SELECT count(*), md5(coalesce(string_agg(h, '''' ORDER BY h COLLATE "C"), ''''))'
-                 ' FROM (SELECT md5(ARRAY[%s]::text[]::text) AS h FROM %s) AS s',
-                 images, relation)
+                 ' FROM (SELECT md5(ARRAY[%s]::text[]::text) AS h FROM %s%s) AS s',
+                 images,
+                 (SELECT CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END FROM pg_catalog.pg_class AS c WHERE c.oid = relation),
+                 relation)
     INTO rows, hash;
 END
 $$;
