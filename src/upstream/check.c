@@ -99,6 +99,7 @@ check_room(const MziResult *result, MziFindings *findings)
 	int64		free_slots = mzi_result_int(result, 0, SERVER_MAX_SLOTS) -
 		mzi_result_int(result, 0, SERVER_SLOTS);
 	int			wanted = mzi_compatibility == MZI_COMPATIBILITY_STRICT ? 2 : 1;
+	char	   *no_slots = "PostgreSQL server has insufficient number of replication slots available";
 
 	if (max_senders < 1)
 		mzi_findings_add(findings, ERRCODE_MZI_UPSTREAM_REQUIREMENTS,
@@ -111,11 +112,17 @@ check_room(const MziResult *result, MziFindings *findings)
 						 psprintf("All " INT64_FORMAT " WAL senders (max_wal_senders) are in use.", max_senders),
 						 "On the upstream server raise max_wal_senders and restart it.");
 	if (free_slots < wanted)
+	{
 		mzi_findings_add(findings, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-						 "PostgreSQL server has insufficient number of replication slots available",
+						 no_slots,
 						 psprintf("executing this statement requires %d replication slot%s",
 								  wanted, wanted == 1 ? "" : "s"),
-						 "you might be able to wait for other sources to finish snapshotting and try again; else raise max_replication_slots on the upstream server and restart it");
+						 "you might be able to wait for other sources to finish snapshotting and try again");
+		mzi_findings_add(findings, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+						 no_slots, NULL,
+						 psprintf("On the upstream server run: ALTER SYSTEM SET max_replication_slots = " INT64_FORMAT "; and restart it.",
+								  mzi_result_int(result, 0, SERVER_MAX_SLOTS) + 10));
+	}
 }
 
 /*
@@ -135,7 +142,7 @@ mzi_check_server(MziSession *sql, bool needs_slots, MziFindings *findings)
 	if (!mzi_result_bool(result, 0, SERVER_MAY_REPLICATE))
 	{
 		const char *user = sql->info->hide_user ? "..." :
-			mzi_quote_identifier(mzi_result_text(result, 0, SERVER_USER));
+			quote_identifier(mzi_result_text(result, 0, SERVER_USER));
 
 		mzi_findings_add(findings, ERRCODE_INSUFFICIENT_PRIVILEGE,
 						 "the upstream role must have the REPLICATION attribute",
@@ -162,8 +169,8 @@ mzi_check_publication(MziSession *sql, const char *publication,
 						 "failed to connect to PostgreSQL database",
 						 psprintf("publication \"%s\" does not exist", publication),
 						 psprintf("On the upstream server run, in database %s: CREATE PUBLICATION %s FOR TABLE ...;",
-								  mzi_quote_identifier(sql->info->database),
-								  mzi_quote_identifier(publication)));
+								  quote_identifier(sql->info->database),
+								  quote_identifier(publication)));
 	else if (mzi_compatibility != MZI_COMPATIBILITY_STRICT &&
 			 !(result->inserts && result->updates && result->deletes && result->truncates))
 		mzi_findings_add(findings, ERRCODE_MZI_UPSTREAM_REQUIREMENTS,
@@ -174,7 +181,7 @@ mzi_check_publication(MziSession *sql, const char *publication,
 								  result->deletes ? "" : " delete",
 								  result->truncates ? "" : " truncate"),
 						 psprintf("On the upstream server run: ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate');",
-								  mzi_quote_identifier(publication)));
+								  quote_identifier(publication)));
 }
 
 /* ---------- tables ---------- */
@@ -182,22 +189,26 @@ mzi_check_publication(MziSession *sql, const char *publication,
 /* Rights to read the table. */
 static void
 check_rights(const MziUpstreamTable *table, const char *shown,
-			 const char *quoted, const char *user, MziFindings *findings)
+			 const char *user, MziFindings *findings)
 {
+	if (!table->can_use_schema || !table->can_select)
+		mzi_findings_add_item(findings, ERRCODE_INSUFFICIENT_PRIVILEGE,
+							  "insufficient privileges",
+							  "user lacks USAGE privileges for schemas", "", NULL);
 	if (!table->can_use_schema)
 		mzi_findings_add_item(findings, ERRCODE_INSUFFICIENT_PRIVILEGE,
 							  "insufficient privileges",
 							  "user lacks USAGE privileges for schemas",
 							  quote_identifier(table->schema),
 							  psprintf("On the upstream server run: GRANT USAGE ON SCHEMA %s TO %s;",
-									   mzi_quote_identifier(table->schema),
-									   mzi_quote_identifier(user)));
+									   quote_identifier(table->schema),
+									   quote_identifier(user)));
 	if (!table->can_select)
 		mzi_findings_add_item(findings, ERRCODE_INSUFFICIENT_PRIVILEGE,
 							  "insufficient privileges",
 							  "user lacks SELECT privileges for tables", shown,
 							  psprintf("On the upstream server run: GRANT SELECT ON %s TO %s;%s",
-									   quoted, mzi_quote_identifier(user),
+									   shown, quote_identifier(user),
 									   table->kind == RELKIND_PARTITIONED_TABLE ?
 									   " and the same for each of its partitions." : ""));
 	if (table->row_security)
@@ -210,7 +221,7 @@ check_rights(const MziUpstreamTable *table, const char *shown,
 							  "one or more tables requires BYPASSRLS",
 							  NULL, NULL,
 							  psprintf("On the upstream server run: ALTER ROLE %s BYPASSRLS;",
-									   mzi_quote_identifier(user)));
+									   quote_identifier(user)));
 	}
 }
 
@@ -232,9 +243,9 @@ identity_is_usable(const MziUpstreamTable *table)
 /* The replica identity of the table, and of its leaves. */
 static void
 check_identity(const MziUpstreamTable *table, const char *shown,
-			   const char *quoted, MziFindings *findings)
+			   MziFindings *findings)
 {
-	char	   *repair = psprintf("On the upstream server run: ALTER TABLE %s REPLICA IDENTITY FULL;", quoted);
+	char	   *repair = psprintf("On the upstream server run: ALTER TABLE %s REPLICA IDENTITY FULL;", shown);
 	ListCell   *cell;
 
 	if (mzi_compatibility == MZI_COMPATIBILITY_STRICT &&
@@ -257,7 +268,7 @@ check_identity(const MziUpstreamTable *table, const char *shown,
 							  psprintf("On the upstream server run: ALTER TABLE %s REPLICA IDENTITY FULL;",
 									   (char *) lfirst(cell)) :
 							  psprintf("On the upstream server give partition %s the replica identity of %s with ALTER TABLE ... REPLICA IDENTITY.",
-									   (char *) lfirst(cell), quoted));
+									   (char *) lfirst(cell), shown));
 }
 
 /* Checks one table that is to be copied.  user is our role there. */
@@ -266,8 +277,6 @@ mzi_check_table(const MziUpstreamTable *table, const char *user,
 				MziFindings *findings)
 {
 	char	   *shown = quote_qualified_identifier(table->schema, table->name);
-	char	   *quoted = psprintf("%s.%s", mzi_quote_identifier(table->schema),
-								  mzi_quote_identifier(table->name));
 
 	if (table->kind != RELKIND_RELATION && table->kind != RELKIND_PARTITIONED_TABLE)
 		mzi_findings_add_item(findings, ERRCODE_WRONG_OBJECT_TYPE,
@@ -277,7 +286,7 @@ mzi_check_table(const MziUpstreamTable *table, const char *user,
 		mzi_findings_add_item(findings, ERRCODE_MZI_UPSTREAM_REQUIREMENTS,
 							  "unlogged and temporary tables cannot be replicated",
 							  "referenced items:", shown,
-							  psprintf("On the upstream server run: ALTER TABLE %s SET LOGGED;", quoted));
-	check_rights(table, shown, quoted, user, findings);
-	check_identity(table, shown, quoted, findings);
+							  psprintf("On the upstream server run: ALTER TABLE %s SET LOGGED;", shown));
+	check_rights(table, shown, user, findings);
+	check_identity(table, shown, findings);
 }

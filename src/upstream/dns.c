@@ -412,8 +412,8 @@ ask(const Resolver *resolver, const char *name, TimestampTz deadline,
 }
 
 /*
- * Appends the addresses of a host that DNS knows.  Returns false when no
- * server gave an answer that settles the question.
+ * Appends the addresses of a host that DNS knows.  Returns false when some
+ * question was left without an answer: a lack of addresses proves nothing then.
  */
 bool
 mzi_dns_lookup(const char *host, TimestampTz deadline, List **addresses)
@@ -422,7 +422,7 @@ mzi_dns_lookup(const char *host, TimestampTz deadline, List **addresses)
 	int			dots = 0;
 	size_t		length = strlen(host);
 	bool		absolute = length > 0 && host[length - 1] == '.';
-	bool		answered = false;
+	bool		failed = false;
 
 	for (const char *c = host; *c != '\0'; c++)
 		dots += (*c == '.');
@@ -435,12 +435,12 @@ mzi_dns_lookup(const char *host, TimestampTz deadline, List **addresses)
 		if (round != 1)
 		{
 			if ((round == 0) == complete)
-				answered |= ask(&resolver, host, deadline, addresses) != OUTCOME_FAILED;
+				failed |= ask(&resolver, host, deadline, addresses) == OUTCOME_FAILED;
 			continue;
 		}
 		for (int i = 0; i < resolver.ndomains && !absolute && *addresses == NIL; i++)
-			answered |= ask(&resolver, psprintf("%s.%s", host, resolver.domains[i]),
-							deadline, addresses) != OUTCOME_FAILED;
+			failed |= ask(&resolver, psprintf("%s.%s", host, resolver.domains[i]),
+							deadline, addresses) == OUTCOME_FAILED;
 	}
-	return answered;
+	return !failed;
 }

@@ -23,7 +23,8 @@
 typedef struct FindingLine
 {
 	char	   *beginning;
-	List	   *items;			/* of char *, sorted; NIL = a full sentence */
+	bool		is_list;		/* else a full sentence */
+	List	   *items;			/* of char * */
 } FindingLine;
 
 typedef struct Finding
@@ -112,7 +113,8 @@ has_string(List *strings, const char *string)
 
 /*
  * Adds a finding.  detail and hint may be NULL; all texts are copied.  With
- * item not NULL, detail is the beginning of a list and item a member of it.
+ * item not NULL, detail is the beginning of a list and item a member of it; an
+ * empty item only keeps the list's place.
  */
 void
 mzi_findings_add_item(MziFindings *findings, int sqlstate, const char *message,
@@ -125,7 +127,8 @@ mzi_findings_add_item(MziFindings *findings, int sqlstate, const char *message,
 	{
 		FindingLine *line = get_line(finding, detail);
 
-		if (item != NULL && !has_string(line->items, item))
+		line->is_list |= item != NULL;
+		if (item != NULL && item[0] != '\0' && !has_string(line->items, item))
 			line->items = lappend(line->items, pstrdup(item));
 	}
 	if (hint != NULL && !has_string(finding->hints, hint))
@@ -167,6 +170,8 @@ append_lines(StringInfo out, Finding *finding)
 	{
 		FindingLine *line = lfirst(cell);
 
+		if (line->is_list && line->items == NIL)
+			continue;
 		new_line(out);
 		appendStringInfoString(out, line->beginning);
 		list_sort(line->items, compare_strings);

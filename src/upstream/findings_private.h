@@ -12,7 +12,8 @@
 
 /*
  * As mzi_findings_add, where detail is the beginning of a list and item a
- * member of it; texts are copied.  item, detail and hint may be NULL.
+ * member of it (an empty one only keeps the list's place, before lists that are
+ * begun later); texts are copied.  item, detail and hint may be NULL.
  */
 extern void mzi_findings_add_item(MziFindings *findings, int sqlstate,
 								  const char *message, const char *detail,

@@ -21,8 +21,8 @@
  *
  *	  A partitioned table published through its root is described by the root
  *	  in the stream, while the WAL is written by the rules of the leaf.  Where
- *	  a leaf's identity is not the root's the old rows that arrive cannot be
- *	  trusted, so those leaves are listed.
+ *	  a leaf logs less than the root's identity promises, the old rows that
+ *	  arrive cannot be trusted, so those leaves are listed.
  *
  *-------------------------------------------------------------------------
  */
@@ -300,9 +300,34 @@ read_columns(MziSession *sql, const char *publication, List *tables, const char 
 
 /* ---------- keys ---------- */
 
+/* Is every name in the list that of a published column? */
+static bool
+all_published(const MziUpstreamTable *table, List *names)
+{
+	ListCell   *name;
+	ListCell   *cell;
+
+	foreach(name, names)
+	{
+		bool		found = false;
+
+		foreach(cell, table->columns)
+		{
+			const MziUpstreamColumn *column = lfirst(cell);
+
+			if (column->published && strcmp(column->name, lfirst(name)) == 0)
+				found = true;
+		}
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Fills the keys: primary keys, and unique constraints under which NULLs
- * cannot repeat.  Temporal keys (18) are no keys in that sense.
+ * cannot repeat, over published columns.  Temporal keys (18) are no keys in
+ * that sense.
  */
 static void
 read_keys(MziSession *sql, List *tables, const char *oids)
@@ -340,7 +365,8 @@ read_keys(MziSession *sql, List *tables, const char *oids)
 		key->name = mzi_result_dup(result, row, 2);
 		key->is_primary = mzi_result_bool(result, row, 3);
 		key->columns = read_name_array(mzi_result_text(result, row, 4));
-		table->keys = lappend(table->keys, key);
+		if (all_published(table, key->columns))
+			table->keys = lappend(table->keys, key);
 	}
 	mzi_result_free(result);
 	pfree(question);
@@ -375,7 +401,7 @@ read_leaves(MziSession *sql, List *tables)
 	if (roots == NIL)
 		return;
 	result = query_by_oids(sql,
-						   "SELECT r.oid, l.relid, pg_catalog.pg_relation_size(l.relid)"
+						   "SELECT r.oid, c.oid, pg_catalog.pg_relation_size(l.relid)"
 						   " OPERATOR(pg_catalog./) pg_catalog.current_setting('block_size')::pg_catalog.int8,"
 						   " CASE WHEN c.relpages" EQ "0 AND c.reltuples OPERATOR(pg_catalog.<=) 0"
 						   " THEN -1 ELSE c.reltuples END,"
@@ -483,41 +509,19 @@ find_identity(const Identity *identities, int count, Oid relation)
 	return bsearch(&sought, identities, count, sizeof(Identity), compare_identities);
 }
 
-/* Is every name in the list that of a published column? */
+/*
+ * Does the WAL of a leaf hold what the stream promises for its root?  A leaf
+ * that logs whole rows always does.
+ */
 static bool
-all_published(const MziUpstreamTable *table, List *names)
+leaf_fits_root(const Identity *root, const Identity *leaf)
 {
-	ListCell   *name;
-	ListCell   *cell;
-
-	foreach(name, names)
-	{
-		bool		found = false;
-
-		foreach(cell, table->columns)
-		{
-			const MziUpstreamColumn *column = lfirst(cell);
-
-			if (column->published && strcmp(column->name, lfirst(name)) == 0)
-				found = true;
-		}
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
-/* Do two relations identify their rows in the same way? */
-static bool
-identities_match(const Identity *a, const Identity *b)
-{
-	if (a->kind == REPLICA_IDENTITY_FULL && b->kind == REPLICA_IDENTITY_FULL)
+	if (leaf->kind == REPLICA_IDENTITY_FULL)
 		return true;
-	if ((a->kind == REPLICA_IDENTITY_FULL) != (b->kind == REPLICA_IDENTITY_FULL))
+	if (root->kind == REPLICA_IDENTITY_FULL ||
+		root->columns == NULL || leaf->columns == NULL)
 		return false;
-	if (a->columns == NULL || b->columns == NULL)
-		return a->columns == b->columns;
-	return strcmp(a->columns, b->columns) == 0;
+	return strcmp(root->columns, leaf->columns) == 0;
 }
 
 /* Fills identity_columns and odd_leaves of all tables. */
@@ -551,7 +555,7 @@ read_identity(MziSession *sql, List *tables)
 		{
 			const Identity *other = find_identity(identities, count, lfirst_oid(leaf));
 
-			if (other != NULL && !identities_match(own, other))
+			if (other != NULL && !leaf_fits_root(own, other))
 				table->odd_leaves = lappend(table->odd_leaves, other->shown);
 		}
 	}

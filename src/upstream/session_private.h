@@ -135,7 +135,7 @@ typedef struct MziAddress
 
 extern List *mzi_resolve(const char *host, TimestampTz deadline);
 
-/* dns.c: appends the addresses a name server knows; false = nobody answered */
+/* dns.c: appends the addresses DNS knows; false = a question is left open */
 extern bool mzi_dns_lookup(const char *host, TimestampTz deadline, List **addresses);
 
 /* ---------- hostrules.c ---------- */

@@ -197,8 +197,8 @@ typedef struct MziUpstreamTable
 	List	   *columns;		/* of MziUpstreamColumn *, by attnum */
 	List	   *keys;			/* of MziKey * */
 	List	   *leaf_partitions;	/* of oid: when kind is p */
-	List	   *odd_leaves;		/* of char *: leaves whose replica identity is
-								 * not the root's (s.t, quoted) */
+	List	   *odd_leaves;		/* of char *: leaves whose replica identity
+								 * does not hold the root's (s.t, quoted) */
 	bool		can_select;
 	bool		can_use_schema;
 	bool		row_security;	/* applies to our role */

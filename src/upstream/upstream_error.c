@@ -160,6 +160,7 @@ mzi_raise_lost(MziSession *session)
 	char	   *reason = mzi_conninfo_clean_text(session->info,
 												 PQerrorMessage(session->conn));
 
+	reason[strcspn(reason, "\n")] = '\0';	/* libpq goes on guessing */
 	session->broken = true;
 	mzi_session_wait_end(session);
 	ereport(ERROR,
