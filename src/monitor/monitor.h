@@ -29,7 +29,7 @@ typedef struct MziRow
 
 extern void mzi_row_int32(MziRow *row, int32 value);	/* 0 = NULL */
 extern void mzi_row_count(MziRow *row, int64 value);
-extern void mzi_row_size(MziRow *row, int64 value);		/* negative = NULL */
+extern void mzi_row_size(MziRow *row, int64 value); /* negative = NULL */
 extern void mzi_row_bool(MziRow *row, bool value);
 extern void mzi_row_lsn(MziRow *row, XLogRecPtr value); /* invalid = NULL */
 extern void mzi_row_time(MziRow *row, TimestampTz value);	/* 0 = NULL */

@@ -156,8 +156,8 @@ report_failed(int level, const MziShadow *shadow)
 	static const char *const columns[] = {"error_message", "error_detail", "error_hint"};
 	char	   *values[lengthof(columns)];
 	const char *rows = FullTransactionIdIsValid(shadow->visible_xid) ?
-		"has stopped before the upstream transaction that failed" :
-		"has not been copied completely";
+	"has stopped before the upstream transaction that failed" :
+	"has not been copied completely";
 
 	read_row("source_table", shadow->table, lengthof(columns), columns, values);
 	ereport(level,

@@ -68,7 +68,7 @@ static void
 run_statement(const MziUtilityCall *call)
 {
 	ProcessUtility_hook_type next = previous_utility_hook ?
-		previous_utility_hook : standard_ProcessUtility;
+	previous_utility_hook : standard_ProcessUtility;
 
 	next(call->pstmt, call->query, call->read_only_tree, call->context,
 		 call->params, call->environment, call->receiver, call->completion);
@@ -393,7 +393,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	if (mzi_shmem_ready())
 	{
 		if (IsA(statement, RenameStmt) &&
-				 ((RenameStmt *) statement)->renameType == OBJECT_DATABASE)
+			((RenameStmt *) statement)->renameType == OBJECT_DATABASE)
 			prepare_rename_database((RenameStmt *) statement);
 		else if (IsA(statement, AlterDatabaseStmt))
 			prepare_alter_database((AlterDatabaseStmt *) statement, top_level);
