@@ -118,13 +118,13 @@ write_slot(const char *slot, FullTransactionId xid, const MziConninfo *info,
 	}
 	else
 	{
-		file.last_error = psprintf("the connection is not known: %s", reason);
+		file.last_error = pstrdup(reason);
 		ereport(WARNING,
 				(errcode(ERRCODE_MZI_SECRET_KEY),
 				 errmsg("replication slot \"%s\" will stay on the upstream server", slot),
 				 errdetail("The connection is not known: %s", reason),
-				 errhint("On the upstream server, SELECT pg_drop_replication_slot('%s');",
-						 slot)));
+				 errhint("On the upstream server, SELECT pg_drop_replication_slot('%s'); then here, SELECT mz_ingest.forget_orphan_slot('%s');",
+						 slot, slot)));
 	}
 	mzi_orphan_file_write(&file);
 }

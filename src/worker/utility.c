@@ -209,6 +209,31 @@ has_force(DropdbStmt *statement)
 }
 
 /*
+ * Tells which slots of a database nobody will be able to drop: the worker that
+ * wrote the files could not find out how to reach their servers.
+ */
+static void
+warn_of_unknown_slots(FullTransactionId xid)
+{
+	ListCell   *cell;
+
+	foreach(cell, mzi_orphan_file_list())
+	{
+		MziOrphanFile *file = lfirst(cell);
+
+		if (!FullTransactionIdEquals(file->xid, xid) || file->sealed != NULL)
+			continue;
+		ereport(WARNING,
+				(errcode(ERRCODE_MZI_SECRET_KEY),
+				 errmsg("replication slot \"%s\" will stay on the upstream server", file->slot),
+				 errdetail("The connection is not known: %s",
+						   file->last_error ? file->last_error : ""),
+				 errhint("On the upstream server, SELECT pg_drop_replication_slot('%s'); then here, SELECT mz_ingest.forget_orphan_slot('%s');",
+						 file->slot, file->slot)));
+	}
+}
+
+/*
  * Before DROP DATABASE: its slots go to files.  If that fails and sources are
  * known to be there, the command is refused, unless it is to be forced.
  * Returns the database, InvalidOid when the command will fail by itself.
@@ -219,6 +244,7 @@ prepare_drop_database(DropdbStmt *statement, bool top_level)
 	Oid			database;
 	bool		is_template;
 	bool		is_intact;
+	FullTransactionId xid;
 
 	PreventInTransactionBlock(top_level, "DROP DATABASE");
 	database = get_database_oid(statement->dbname, true);
@@ -227,10 +253,15 @@ prepare_drop_database(DropdbStmt *statement, bool top_level)
 		!read_database(database, &is_template, &is_intact) || is_template)
 		return InvalidOid;		/* the command will say so */
 	hold_database(database, statement->dbname);
-	if (!is_intact ||
-		mzi_collect_slots_of(database, durable_transaction_id(),
-							 COLLECT_TIMEOUT_MS) ||
-		!database_has_sources(database))
+	if (!is_intact)
+		return database;
+	xid = durable_transaction_id();
+	if (mzi_collect_slots_of(database, xid, COLLECT_TIMEOUT_MS))
+	{
+		warn_of_unknown_slots(xid);
+		return database;
+	}
+	if (!database_has_sources(database))
 		return database;
 	ereport(has_force(statement) ? WARNING : ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
