@@ -24,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "replication/syncrep.h"
 #include "replication/walsender_private.h"
 #include "utils/timestamp.h"
@@ -60,6 +61,23 @@ local_durable_lsn(void)
 		LWLockRelease(SyncRepLock);
 	}
 	return lsn;
+}
+
+/*
+ * Brings to disk whatever has been committed here until now, by whomever.  At
+ * the end of a page the place of the next record is behind the header of a
+ * page that does not exist yet, and cannot be asked for.
+ */
+void
+mzi_feedback_flush_local(void)
+{
+	XLogRecPtr	lsn = GetXLogInsertRecPtr();
+	uint32		header = XLogSegmentOffset(lsn, wal_segment_size) < XLOG_BLCKSZ ?
+	SizeOfXLogLongPHD : SizeOfXLogShortPHD;
+
+	if (lsn % XLOG_BLCKSZ == header)
+		lsn -= header;
+	XLogFlush(lsn);
 }
 
 /* Releases the pairs that have become durable. */
@@ -149,6 +167,11 @@ mzi_feedback_tick(void *arg)
 	MziStreamState *state = stream->state;
 
 	mzi_process_interrupts();
+	if (!mzi_source_may_run(stream->shared))
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("source %s was asked to stand still", stream->shared->name),
+				 errdetail("What was being applied is rolled back and comes again.")));
 	if (state->replication != NULL &&
 		TimestampDifferenceExceeds(state->last_report, GetCurrentTimestamp(),
 								   REPORT_APPLYING_MS))

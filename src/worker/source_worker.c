@@ -205,6 +205,8 @@ handle_failure(MziSourceShared *shared, MziStream *stream, ErrorData *error)
 	XLogRecPtr	lsn = InvalidXLogRecPtr;
 	int64		blamed = 0;
 
+	if (!mzi_source_may_run(shared))
+		return;					/* it was asked to leave */
 	if (stream->apply != NULL && mzi_error_blames_table(error->sqlerrcode))
 		blamed = mzi_apply_blamed_table(stream->apply, &lsn);
 	if (blamed == 0)

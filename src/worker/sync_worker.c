@@ -279,6 +279,8 @@ handle_failure(MziSync *sync, ErrorData *error)
 	XLogRecPtr	lsn = InvalidXLogRecPtr;
 	int64		blamed = 0;
 
+	if (!mzi_source_may_run(sync->shared))
+		return;					/* it was asked to leave */
 	if (sync->stream != NULL && sync->stream->apply != NULL &&
 		mzi_error_blames_table(error->sqlerrcode))
 		blamed = mzi_apply_blamed_table(sync->stream->apply, &lsn);
