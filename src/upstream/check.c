@@ -97,7 +97,7 @@ check_room(const MziResult *result, MziFindings *findings)
 {
 	int64		max_senders = mzi_result_int(result, 0, SERVER_MAX_SENDERS);
 	int64		free_slots = mzi_result_int(result, 0, SERVER_MAX_SLOTS) -
-		mzi_result_int(result, 0, SERVER_SLOTS);
+	mzi_result_int(result, 0, SERVER_SLOTS);
 	int			wanted = mzi_compatibility == MZI_COMPATIBILITY_STRICT ? 2 : 1;
 	char	   *no_slots = "PostgreSQL server has insufficient number of replication slots available";
 
@@ -142,7 +142,7 @@ mzi_check_server(MziSession *sql, bool needs_slots, MziFindings *findings)
 	if (!mzi_result_bool(result, 0, SERVER_MAY_REPLICATE))
 	{
 		const char *user = sql->info->hide_user ? "..." :
-			quote_identifier(mzi_result_text(result, 0, SERVER_USER));
+		quote_identifier(mzi_result_text(result, 0, SERVER_USER));
 
 		mzi_findings_add(findings, ERRCODE_INSUFFICIENT_PRIVILEGE,
 						 "the upstream role must have the REPLICATION attribute",

@@ -86,11 +86,11 @@ add_value(MziConninfo *info, const char *keyword, char *value)
 static char *
 text_or_secret(const MziTextOrSecret *value)
 {
+	const char *given = value->text;
+
 	if (value->secret != 0)
 		return mzi_secret_reveal(value->secret);
-	if (value->text != NULL && value->text[0] != '\0')
-		return pstrdup(value->text);
-	return NULL;
+	return given == NULL || given[0] == '\0' ? NULL : pstrdup(given);
 }
 
 /*

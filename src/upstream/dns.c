@@ -427,7 +427,7 @@ mzi_dns_lookup(const char *host, TimestampTz deadline, List **addresses)
 	for (const char *c = host; *c != '\0'; c++)
 		dots += (*c == '.');
 	read_configuration(&resolver);
-	/* round 0: as it is, when it looks complete; 1: below the domains; 2: as it is */
+	/* 0: the whole name, if it looks so; 1: below the domains; 2: the rest */
 	for (int round = 0; round < 3 && *addresses == NIL; round++)
 	{
 		bool		complete = absolute || dots >= resolver.ndots;
@@ -440,7 +440,7 @@ mzi_dns_lookup(const char *host, TimestampTz deadline, List **addresses)
 		}
 		for (int i = 0; i < resolver.ndomains && !absolute && *addresses == NIL; i++)
 			failed |= ask(&resolver, psprintf("%s.%s", host, resolver.domains[i]),
-							deadline, addresses) == OUTCOME_FAILED;
+						  deadline, addresses) == OUTCOME_FAILED;
 	}
 	return !failed;
 }

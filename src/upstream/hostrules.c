@@ -102,7 +102,7 @@ static bool
 address_is_own(struct ifaddrs *interfaces, const MziAddress *address)
 {
 	const unsigned char *ipv4 = address->family == AF_INET ?
-		address->bytes : embedded_ipv4(address->bytes);
+	address->bytes : embedded_ipv4(address->bytes);
 
 	for (struct ifaddrs *i = interfaces; i != NULL; i = i->ifa_next)
 	{

@@ -24,6 +24,9 @@
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
+static void bad_value(const MziResult *result, int row, int column,
+					  const char *what) pg_attribute_noreturn();
+
 /* ---------- results ---------- */
 
 /* Reset callback of a result's context. */
@@ -67,18 +70,21 @@ mzi_result_status(const MziResult *result)
 	return PQresultStatus(result->result);
 }
 
+/* Number of rows. */
 int
 mzi_result_rows(const MziResult *result)
 {
 	return PQntuples(result->result);
 }
 
+/* Number of columns. */
 int
 mzi_result_columns(const MziResult *result)
 {
 	return PQnfields(result->result);
 }
 
+/* Is the value NULL (or not there)? */
 bool
 mzi_result_is_null(const MziResult *result, int row, int column)
 {
@@ -110,7 +116,7 @@ mzi_result_dup(const MziResult *result, int row, int column)
 }
 
 /* Ereports a value that is not what was asked for. */
-static void pg_attribute_noreturn()
+static void
 bad_value(const MziResult *result, int row, int column, const char *what)
 {
 	char	   *value = pstrdup(mzi_result_text(result, row, column));

@@ -29,6 +29,9 @@
 /* Bytes of a standby status update: kind, three LSNs, time, flag. */
 #define STATUS_LENGTH (1 + 4 * 8 + 1)
 
+static void raise_start_failure(MziSession *replication, const char *slot,
+								const MziResult *result) pg_attribute_noreturn();
+
 /* ---------- START_REPLICATION ---------- */
 
 /*
@@ -36,7 +39,7 @@
  * has several causes and a text that differs between versions, so the slot
  * itself is asked; the walsender still answers questions.
  */
-static void pg_attribute_noreturn()
+static void
 raise_start_failure(MziSession *replication, const char *slot, const MziResult *result)
 {
 	int			sqlstate = mzi_result_sqlstate(result);

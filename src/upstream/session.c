@@ -73,6 +73,7 @@ typedef struct Parameters
 	const char *values[MAX_KEYWORDS + 1];
 } Parameters;
 
+/* Appends one; the texts are kept, not copied. */
 static void
 add_parameter(Parameters *parameters, const char *keyword, const char *value)
 {
@@ -505,7 +506,7 @@ pin_version_settings(MziSession *session, long timeout_ms)
 	{
 		{140000, false, "idle_session_timeout", "0"},
 		{170000, false, "transaction_timeout", "0"},
-		/* detecting a dead stream is the receiver's work; it may apply for long */
+		/* the receiver finds dead streams by itself, and may apply for long */
 		{120000, true, "wal_sender_timeout", "30min"}
 	};
 	StringInfoData sql;

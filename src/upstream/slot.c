@@ -30,6 +30,8 @@
 
 #define CANCEL_TIMEOUT_MS 5000
 
+static void raise_slot_timeout(MziSession *replication, const char *slot) pg_attribute_noreturn();
+
 /* A fresh name: materialize_ and 32 hexadecimal digits. */
 char *
 mzi_slot_new_name(void)
@@ -85,13 +87,13 @@ static char *
 describe_blocker(MziSession *sql, int walsender, char **hint)
 {
 	char	   *question =
-		psprintf("SELECT b.pid, a.usename, a.application_name, a.xact_start::text,"
-				 " pg_catalog.pg_is_in_recovery(),"
-				 " (SELECT p.gid FROM pg_catalog.pg_prepared_xacts p ORDER BY p.prepared LIMIT 1)"
-				 " FROM (SELECT 1) one"
-				 " LEFT JOIN pg_catalog.unnest(pg_catalog.pg_blocking_pids(%d)) b(pid) ON true"
-				 " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) b.pid",
-				 walsender);
+	psprintf("SELECT b.pid, a.usename, a.application_name, a.xact_start::text,"
+			 " pg_catalog.pg_is_in_recovery(),"
+			 " (SELECT p.gid FROM pg_catalog.pg_prepared_xacts p ORDER BY p.prepared LIMIT 1)"
+			 " FROM (SELECT 1) one"
+			 " LEFT JOIN pg_catalog.unnest(pg_catalog.pg_blocking_pids(%d)) b(pid) ON true"
+			 " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) b.pid",
+			 walsender);
 	MziResult  *result = mzi_session_query(sql, question, CANCEL_TIMEOUT_MS);
 	int			blocker = (int) mzi_result_int(result, 0, 0);
 
@@ -123,7 +125,7 @@ describe_blocker(MziSession *sql, int walsender, char **hint)
 /*
  * The time is up: cancels the command and ereports who it waited for.
  */
-static void pg_attribute_noreturn()
+static void
 raise_slot_timeout(MziSession *replication, const char *slot)
 {
 	MemoryContext old = CurrentMemoryContext;

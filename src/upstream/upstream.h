@@ -42,6 +42,7 @@ typedef struct MziConninfo
 extern MziConninfo *mzi_conninfo_build(const MziConnection *connection, Oid owner);
 extern MziConninfo *mzi_conninfo_from_lists(List *keywords, List *values);
 extern MziConninfo *mzi_conninfo_copy(const MziConninfo *info);
+
 /* overwrites the secrets in it; the struct must not be used afterwards */
 extern void mzi_conninfo_wipe(MziConninfo *info);
 
@@ -78,12 +79,14 @@ extern void mzi_session_set_tick(MziSession *session, MziTick tick, void *arg);
 /* Runs one statement; ereports on failure.  timeout_ms 0 = none. */
 extern MziResult *mzi_session_query(MziSession *session, const char *sql,
 									long timeout_ms);
+
 /* The same with text parameters ($1...), nulls allowed. */
 extern MziResult *mzi_session_query_params(MziSession *session, const char *sql,
 										   int nparams, const char *const *params,
 										   long timeout_ms);
 extern void mzi_session_command(MziSession *session, const char *sql,
 								long timeout_ms);
+
 /* Asks the upstream to cancel what runs, waits at most timeout_ms. */
 extern void mzi_session_cancel(MziSession *session, long timeout_ms);
 
@@ -135,12 +138,14 @@ typedef struct MziSlotInfo
 } MziSlotInfo;
 
 extern MziSystem mzi_replication_identify(MziSession *replication);
+
 /* permanent, pgoutput; export: *snapshot is the exported snapshot's name */
 extern XLogRecPtr mzi_replication_create_slot(MziSession *replication,
 											  const char *slot, char **snapshot);
 extern void mzi_replication_drop_slot(MziSession *replication, const char *slot,
 									  bool missing_ok);
 extern MziSlotInfo mzi_slot_info(MziSession *sql, const char *slot);
+
 /* terminates another walsender that holds our slot (ours from before) */
 extern void mzi_slot_free(MziSession *sql, const char *slot);
 extern char *mzi_slot_new_name(void);	/* materialize_ + 32 hex digits */
@@ -148,14 +153,17 @@ extern char *mzi_slot_new_name(void);	/* materialize_ + 32 hex digits */
 extern void mzi_replication_start(MziSession *replication, const char *slot,
 								  XLogRecPtr from, const char *publication,
 								  bool binary);
+
 /*
  * Next CopyData of the stream without waiting: > 0 length, 0 nothing there
  * now, -1 the server ended the stream (ereports if with an error).  The
  * buffer is valid until the next call.
  */
 extern int	mzi_replication_receive(MziSession *replication, char **buffer);
+
 /* Reads what the socket has; call when receive returned 0. */
 extern void mzi_replication_consume(MziSession *replication);
+
 /* Waits for socket, latch or timeout; returns WL_* bits. */
 extern int	mzi_replication_wait(MziSession *replication, long timeout_ms);
 extern void mzi_replication_send_status(MziSession *replication,
@@ -218,6 +226,7 @@ typedef struct MziPublication
 } MziPublication;
 
 extern MziPublication mzi_introspect_publication(MziSession *sql, const char *name);
+
 /* tables of the publication (NIL oids = all); columns, keys and rights too */
 extern List *mzi_introspect_tables(MziSession *sql, const char *publication,
 								   List *oids);
