@@ -59,6 +59,12 @@ DROP SCHEMA aside CASCADE;
 \set VERBOSITY default
 SELECT relid FROM mz_ingest.source_table ORDER BY relid::text;
 
+-- a schema that is renamed takes its source along
+ALTER SCHEMA mine RENAME TO "Mine Too";
+SELECT schema, name FROM mz_ingest.source;
+SELECT mz_ingest.wait_for_upstream('"Mine Too".src2', '60s');
+ALTER SCHEMA "Mine Too" RENAME TO mine;
+
 -- what a source needs stays
 SELECT mz_ingest.drop_connection('up');
 SELECT mz_ingest.drop_connection('up', if_exists => true);

@@ -441,9 +441,19 @@ RETURNS event_trigger LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_on_sql_drop';
 COMMENT ON FUNCTION mz_ingest.on_sql_drop() IS 'makes a source forget a shadow table that is dropped by DROP TABLE or DROP SCHEMA; refuses to drop a schema in which a source, connection or secret lives';
 REVOKE ALL ON FUNCTION mz_ingest.on_sql_drop() FROM PUBLIC;
 
+CREATE FUNCTION mz_ingest.on_alter_schema()
+RETURNS event_trigger LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_on_alter_schema';
+COMMENT ON FUNCTION mz_ingest.on_alter_schema() IS 'lets sources, connections and secrets go along when their schema is renamed';
+REVOKE ALL ON FUNCTION mz_ingest.on_alter_schema() FROM PUBLIC;
+
 CREATE EVENT TRIGGER mz_ingest_sql_drop ON sql_drop EXECUTE FUNCTION mz_ingest.on_sql_drop();
 ALTER EVENT TRIGGER mz_ingest_sql_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER mz_ingest_sql_drop IS 'keeps the catalog of mz_ingest true when tables are dropped';
+
+CREATE EVENT TRIGGER mz_ingest_alter_schema ON ddl_command_end WHEN TAG IN ('ALTER SCHEMA')
+  EXECUTE FUNCTION mz_ingest.on_alter_schema();
+ALTER EVENT TRIGGER mz_ingest_alter_schema ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER mz_ingest_alter_schema IS 'keeps the catalog of mz_ingest true when schemas are renamed';
 
 /*
  * Monitoring.

@@ -191,6 +191,7 @@ extern char *mzi_name_quote(MziName name);	/* schema.name for messages */
  */
 extern void mzi_object_rename(const char *catalog, int64 id, const char *name);
 extern void mzi_object_set_owner(const char *catalog, int64 id, Oid owner);
+extern int	mzi_object_move_all(const char *schema, const char *new_schema);	/* number moved */
 
 /* ---------- secret.c, sealing in seal.c ---------- */
 extern MziSecret *mzi_secret_find(MziName name, bool missing_ok);

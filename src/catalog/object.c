@@ -72,3 +72,27 @@ mzi_object_set_owner(const char *catalog, int64 id, Oid owner)
 						   " WHERE id = $1", catalog));
 	mzi_query_close(&query);
 }
+
+/*
+ * Moves all objects of a schema to another one: the schema was renamed.
+ * Returns how many there were.
+ */
+int
+mzi_object_move_all(const char *schema, const char *new_schema)
+{
+	static const char *const catalogs[] = {"secret", "connection", "source"};
+	MziQuery	query;
+	int			moved = 0;
+
+	mzi_query_open(&query);
+	for (int i = 0; i < lengthof(catalogs); i++)
+	{
+		mzi_put_name(&query, schema);
+		mzi_put_name(&query, new_schema);
+		mzi_query_run(&query, psprintf("UPDATE mz_ingest.%s SET schema = $2 WHERE schema = $1",
+									   catalogs[i]));
+		moved += (int) query.rows;
+	}
+	mzi_query_close(&query);
+	return moved;
+}

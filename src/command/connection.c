@@ -286,7 +286,12 @@ mzi_command_alter_connection(MziName name, List *options, bool validate_it,
 		validate(connection, connection->owner);
 	/* workers that stand still now connect anew with what is committed */
 	foreach(cell, mzi_connection_sources(connection->id))
-		mzi_command_hold(lfirst(cell));
+	{
+		MziSource  *source = lfirst(cell);
+
+		mzi_command_hold(source);
+		mzi_command_retry_soon(source->id);
+	}
 	mzi_connection_update(connection);
 	mzi_launcher_wake_at_commit();
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * event.c
- *	  What a plain DROP TABLE or DROP SCHEMA of PostgreSQL does to us.
+ *	  What plain DROP TABLE, DROP SCHEMA and ALTER SCHEMA do to us.
  *
  * NOTES
  *	  A shadow table is an ordinary table, so it may be dropped as one, also
@@ -9,7 +9,8 @@
  *	  and the source forgets the table after commit.
  *
  *	  A schema in which a source, a connection or a secret lives cannot be
- *	  dropped: a source's slot would be left behind.
+ *	  dropped: a source's slot would be left behind.  When it is renamed, they
+ *	  go along, as its tables do: the trigger mz_ingest_alter_schema.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,9 +20,22 @@
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(mzi_sql_on_sql_drop);
+PG_FUNCTION_INFO_V1(mzi_sql_on_alter_schema);
+
+/* Raises unless the function was called as an event trigger. */
+static void
+check_called(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("mz_ingest.%s() must be called as an event trigger", name),
+				 errhint("CREATE EXTENSION mz_ingest makes the trigger.")));
+}
 
 /* Raises when one of our objects lives in a schema that is dropped. */
 static void
@@ -87,10 +101,7 @@ mzi_sql_on_sql_drop(PG_FUNCTION_ARGS)
 	int64	   *ids;
 	uint64		count;
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("mz_ingest.on_sql_drop() must be called as an event trigger")));
+	check_called(fcinfo, "on_sql_drop");
 	/* the extension itself may be what is dropped */
 	if (!mzi_catalog_installed())
 		PG_RETURN_NULL();
@@ -106,6 +117,21 @@ mzi_sql_on_sql_drop(PG_FUNCTION_ARGS)
 	for (uint64 i = 0; i < count; i++)
 		mzi_table_delete(ids[i]);
 	if (count > 0)
+		mzi_launcher_wake_at_commit();
+	PG_RETURN_NULL();
+}
+
+/* mz_ingest.on_alter_schema(), the function of the other event trigger. */
+Datum
+mzi_sql_on_alter_schema(PG_FUNCTION_ARGS)
+{
+	const		RenameStmt *statement;
+
+	check_called(fcinfo, "on_alter_schema");
+	statement = (const RenameStmt *) ((EventTriggerData *) fcinfo->context)->parsetree;
+	if (IsA(statement, RenameStmt) && statement->renameType == OBJECT_SCHEMA &&
+		mzi_catalog_installed() &&
+		mzi_object_move_all(statement->subname, statement->newname) > 0)
 		mzi_launcher_wake_at_commit();
 	PG_RETURN_NULL();
 }

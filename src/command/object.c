@@ -173,6 +173,26 @@ mzi_command_hold(const MziSource *source)
 				 errhint("Look at mz_ingest.stat_source and pg_stat_activity, and try again.")));
 }
 
+/*
+ * Something changed that a source may have been waiting for: its workers try
+ * again at once, whatever their back-off was.
+ */
+void
+mzi_command_retry_soon(int64 source)
+{
+	MziSourceShared *shared = mzi_shmem_source(mzi_command_source_key(source));
+
+	if (shared == NULL)
+		return;
+	mzi_shmem_lock(LW_EXCLUSIVE);
+	shared->failures = 0;
+	shared->next_start = 0;
+	shared->sync_failures = 0;
+	shared->sync_next_start = 0;
+	mzi_shmem_unlock();
+	mzi_launcher_wake_at_commit();
+}
+
 /* What RENAME and OWNER TO need to know of an object. */
 typedef struct ObjectRow
 {

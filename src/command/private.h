@@ -25,6 +25,7 @@ extern void mzi_command_utility(const char *sql);
 extern MziSource *mzi_command_own_source(MziName name, bool missing_ok);
 extern MziSourceKey mzi_command_source_key(int64 id);
 extern void mzi_command_hold(const MziSource *source);
+extern void mzi_command_retry_soon(int64 source);
 
 /* ---------- look.c: the upstream as a statement sees it ---------- */
 typedef struct MziLook

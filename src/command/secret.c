@@ -74,6 +74,22 @@ mzi_command_create_secret(MziName name, const char *value, int length,
 	mzi_command_hide_end(&callback);
 }
 
+/* Sources that wait to connect with the secret try again. */
+static void
+retry_sources(int64 secret)
+{
+	ListCell   *cell;
+
+	foreach(cell, mzi_secret_connections(secret))
+	{
+		MziConnection *connection = mzi_connection_find(*(MziName *) lfirst(cell), false);
+		ListCell   *other;
+
+		foreach(other, mzi_connection_sources(connection->id))
+			mzi_command_retry_soon(((MziSource *) lfirst(other))->id);
+	}
+}
+
 /*
  * ALTER SECRET name AS value.  Sources that are connected go on; the value is
  * used when they connect the next time.
@@ -94,7 +110,7 @@ mzi_command_alter_secret(MziName name, const char *value, int length,
 	{
 		mzi_command_check_owner(MZI_OBJECT_SECRET, secret->name, secret->owner);
 		mzi_secret_update(secret->id, value, length);
-		mzi_launcher_wake_at_commit();
+		retry_sources(secret->id);
 	}
 	mzi_command_hide_end(&callback);
 }

@@ -55,13 +55,14 @@ options_json(const MziSourceRequest *request)
 
 /* Tells the caller what the source costs upstream and how to be rid of it. */
 static void
-notice_slot(const MziLook *look, const MziSource *source)
+notice_slot(const MziLook *look, const MziSource *source, bool has_tables)
 {
 	char	   *name = mzi_name_quote(source->name);
 
 	ereport(NOTICE,
 			(errmsg("source \"%s\" will keep one replication slot on the upstream server", name),
-			 errdetail("After commit a worker makes the slot, named materialize_ and 32 hexadecimal digits, which keeps WAL there until it has been applied here.%s",
+			 errdetail("%s a worker makes the slot, named materialize_ and 32 hexadecimal digits, which keeps WAL there until it has been applied here.%s",
+					   has_tables ? "After commit" : "When it gets its first table",
 					   look->wal_unlimited ?
 					   " max_slot_wal_keep_size is not limited there: if this server stays away, the upstream's disk fills." : ""),
 			 errhint("SELECT mz_ingest.drop_source(%s) drops the slot too. Should this server be lost, run on the upstream: SELECT pg_drop_replication_slot('...')",
@@ -132,7 +133,7 @@ mzi_command_create_source(const MziSourceRequest *request)
 					mzi_source_state_name(MZI_SOURCE_CREATED), NULL);
 	mzi_shadow_create_all(&source, selections);
 	mzi_launcher_wake_at_commit();
-	notice_slot(look, &source);
+	notice_slot(look, &source, selections != NIL);
 	mzi_look_close(look);
 }
 
@@ -159,5 +160,6 @@ mzi_command_alter_source_connection(MziName name, MziName connection_name,
 	mzi_look_close(look);
 	mzi_command_hold(source);
 	mzi_source_set_connection(source->id, connection->id);
+	mzi_command_retry_soon(source->id);
 	mzi_launcher_wake_at_commit();
 }

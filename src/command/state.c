@@ -59,6 +59,7 @@ mzi_command_resume_source(MziName name)
 	}
 	mzi_source_set_paused(source->id, false);
 	mzi_source_clear_error(source->id);
+	mzi_command_retry_soon(source->id);
 	mzi_history_add("source", source->id, mzi_name_quote(source->name),
 					mzi_source_state_name(MZI_SOURCE_STARTING), NULL);
 	mzi_launcher_wake_at_commit();
@@ -201,6 +202,7 @@ mzi_command_resync_table(Oid relid)
 	selections = plan_again(look, source, list_make1(table));
 	mzi_look_same_upstream(look, source);
 	mzi_command_hold(source);
+	mzi_command_retry_soon(source->id);
 	record_again(table, linitial(selections));
 	mzi_launcher_wake_at_commit();
 	mzi_look_close(look);
@@ -234,6 +236,7 @@ mzi_command_resync_source(MziName name)
 	mzi_source_set_upstream(source);
 	mzi_source_bind(source->id);
 	mzi_source_clear_error(source->id);
+	mzi_command_retry_soon(source->id);
 	for (int i = 0; i < list_length(tables); i++)
 		record_again(list_nth(tables, i), list_nth(selections, i));
 	mzi_history_add("source", source->id, mzi_name_quote(source->name),
