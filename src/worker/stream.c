@@ -566,6 +566,20 @@ wait_for_news(MziStream *stream, long timeout_ms)
 	return events & ~WL_LATCH_SET;
 }
 
+/* Shows when we last heard of the upstream; once per dry spell. */
+static void
+show_contact(MziStream *stream)
+{
+	MziStreamState *state = stream->state;
+
+	if (stream->sync || state->dry_rounds != 1)
+		return;
+	mzi_shmem_lock(LW_EXCLUSIVE);
+	stream->shared->last_msg_receipt_time = state->last_received;
+	stream->shared->last_msg_send_time = state->last_sent;
+	mzi_shmem_unlock();
+}
+
 /*
  * Nothing to read: end a batch, do what is due, nap or wait.  True when the
  * stream should end.
@@ -579,6 +593,7 @@ rest(MziStream *stream, MziStreamEnd *end)
 	int			events;
 
 	state->dry_rounds++;
+	show_contact(stream);
 	if (batch_is_over(stream, true))
 		commit_batch(stream);
 	now = GetCurrentTimestamp();
@@ -715,6 +730,7 @@ start(MziStream *stream)
 {
 	MziStreamState *state = stream->state;
 	XLogRecPtr	from = stream->position.end_lsn;
+	bool		binary;
 
 	state->sql = mzi_session_open(stream->context, stream->conninfo,
 								  MZI_SESSION_SQL, mzi_name_quote(stream->source->name));
@@ -735,8 +751,15 @@ start(MziStream *stream)
 	stream->apply = mzi_apply_create(stream->context, MyDatabaseId, stream->tables,
 									 mzi_feedback_tick, stream);
 	mzi_apply_set_source(stream->apply, stream->shared->name, stream->shared);
+	binary = use_binary(stream);
 	mzi_replication_start(state->replication, stream->slot, from,
-						  stream->source->publication, use_binary(stream));
+						  stream->source->publication, binary);
+	if (!stream->sync)
+	{
+		mzi_shmem_lock(LW_EXCLUSIVE);
+		stream->shared->binary = binary;
+		mzi_shmem_unlock();
+	}
 	ereport(LOG,
 			(errhidecontext(true),
 			 errmsg("source %s: streaming from slot \"%s\" at %X/%X (server version %d, %s)",
@@ -768,7 +791,7 @@ mzi_stream_run(MziStream *stream)
 	error_context_stack = &callback;
 
 	/* what a predecessor committed asynchronously is durable from here on */
-	XLogFlush(GetXLogInsertRecPtr());
+	mzi_feedback_flush_local();
 	state->durable_end = stream->position.end_lsn;
 	state->durable_commit = stream->position.commit_lsn;
 	if (stream->sync)			/* a slot's confirmed position may go back */

@@ -66,6 +66,7 @@ typedef struct MziStreamState
 } MziStreamState;
 
 extern void mzi_feedback_remember(MziStream *stream, XLogRecPtr local_end);
+extern void mzi_feedback_flush_local(void);
 extern void mzi_feedback_advance(MziStream *stream);
 extern void mzi_feedback_send(MziStream *stream, bool reply_requested);
 extern void mzi_feedback_tick(void *arg);
