@@ -411,7 +411,7 @@ REVOKE ALL ON FUNCTION mz_ingest.resync_table(regclass) FROM PUBLIC;
 
 CREATE FUNCTION mz_ingest.wait_for_snapshot(source text, timeout interval DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_wait_for_snapshot';
-COMMENT ON FUNCTION mz_ingest.wait_for_snapshot(text, interval) IS 'waits until all tables of a source are complete and can be read. timeout: NULL waits for ever. Errors: MZ002 a table has failed, 57014 timeout, 55000 the source is paused, 25001 not in a READ COMMITTED transaction or in the one that made the source, the source''s own SQLSTATE when it has failed';
+COMMENT ON FUNCTION mz_ingest.wait_for_snapshot(text, interval) IS 'waits until all tables of a source are complete and can be read. timeout: NULL waits for ever. Errors: MZ002 a table has failed, 57014 timeout, 55000 the source is paused, MZ015 it was made in another database, 25001 not in a READ COMMITTED transaction or in the one that made the source, the source''s own SQLSTATE when it has failed';
 REVOKE ALL ON FUNCTION mz_ingest.wait_for_snapshot(text, interval) FROM PUBLIC;
 
 CREATE FUNCTION mz_ingest.wait_for_lsn(
@@ -838,3 +838,17 @@ GRANT SELECT ON
   mz_ingest.stat_upstream_slot, mz_ingest.status_history, mz_ingest.orphan_slots,
   mz_ingest.secrets, mz_ingest.connections, mz_ingest.sources
   TO pg_monitor;
+
+/*
+ * The extension can be made without the library preloaded (dumps are restored
+ * so), but nothing will run: say so at once.
+ */
+DO $$
+BEGIN
+  IF NOT mz_ingest.is_preloaded() THEN
+    RAISE WARNING 'mz_ingest is not loaded via "shared_preload_libraries"'
+      USING DETAIL = 'Sources cannot be made and do not run.',
+        HINT = 'Add mz_ingest to "shared_preload_libraries" in postgresql.conf and restart the server.';
+  END IF;
+END
+$$;

@@ -94,6 +94,13 @@ begin_wait(Wait * wait, MziName name, int64 timeout_ms)
 				 errdetail("What is waited for would not be visible in this transaction."),
 				 errhint("Wait before BEGIN, or use BEGIN ISOLATION LEVEL READ COMMITTED.")));
 	source = mzi_source_find(name, false);
+	if (!mzi_catalog_bound(source))
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_NOT_BOUND),
+				 errmsg("source \"%s\" was made in another database and does not run here",
+						mzi_name_quote(name)),
+				 errhint("SELECT mz_ingest.resume_source(%s) follows the same slot, resync_source copies everything anew.",
+						 quote_literal_cstr(mzi_name_quote(name)))));
 	if (written_here("SELECT xmin FROM mz_ingest.source WHERE id = $1", source->id) ||
 		written_here("SELECT xmin FROM mz_ingest.source_table WHERE source = $1", source->id))
 		ereport(ERROR,
@@ -149,7 +156,7 @@ check_alive(const Wait * wait)
 				 errmsg("source \"%s\" has failed: %s", name, source->error_message),
 				 errhint("Repair the cause, then: SELECT mz_ingest.resume_source(%s), or resync_source to copy everything anew.",
 						 quote_literal_cstr(name))));
-	if (source->paused || !mzi_catalog_bound(source))
+	if (source->paused)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("source \"%s\" is paused", name),
