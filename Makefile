@@ -68,7 +68,7 @@ endif
 PG_CPPFLAGS = -I$(CURDIR)/src -I$(shell $(PG_CONFIG) --includedir)
 PG_CFLAGS = -Wextra -Wshadow -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 # exports.map keeps all but the entry points local
-SHLIB_LINK = -L$(shell $(PG_CONFIG) --libdir) -lpq -lcrypto -Wl,--version-script=$(CURDIR)/src/exports.map
+SHLIB_LINK = -L$(shell $(PG_CONFIG) --libdir) -lpq -lssl -lcrypto -Wl,--version-script=$(CURDIR)/src/exports.map
 
 # Nothing here runs inside queries often enough for JIT inlining to matter, and
 # bitcode would ask every builder for the clang that the server was built with.

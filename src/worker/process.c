@@ -83,6 +83,7 @@ mzi_process_start(Oid database, const char *activity)
 	pin_setting("datestyle", "ISO");
 	pin_setting("intervalstyle", "postgres");
 	pin_setting("timezone", "UTC");
+	pin_setting("lc_monetary", "C");
 	pin_setting("check_function_bodies", "off");
 	pgstat_report_activity(STATE_RUNNING, activity);
 }
