@@ -318,6 +318,15 @@ copy_transaction(MziSession *sql, const MziTable *table, const MziChunk *chunk)
 	rows = copy_into(rel, table, binary);
 	mzi_owner_leave(&saved);
 	feed_finish();
+	if (rows != mzi_copy_rows(sql))
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_PROTOCOL_VIOLATION),
+				 errmsg("copy of upstream table \"%s.%s\" lost rows on its way",
+						table->upstream_schema, table->upstream_name),
+				 errdetail("The upstream server sent %llu rows, %llu arrived.",
+						   (unsigned long long) mzi_copy_rows(sql),
+						   (unsigned long long) rows),
+				 errhint("The snapshot begins again by itself. If this happens again, look at what is between the servers.")));
 
 	AtEOXact_GUC(true, level);
 	table_close(rel, NoLock);

@@ -64,7 +64,15 @@ end_copy(MziSession *session)
 				 errmsg("the upstream server ended a copy with %s",
 						PQresStatus(mzi_result_status(result)))));
 	}
+	session->rows_sent = strtoull(PQcmdTuples(result->result), NULL, 10);
 	mzi_result_free(result);
+}
+
+/* After mzi_copy_read's -1: how many rows the server says it has sent. */
+uint64
+mzi_copy_rows(const MziSession *session)
+{
+	return session->rows_sent;
 }
 
 /*

@@ -41,6 +41,7 @@ struct MziSession
 	char	   *tls_directory;	/* of the PEM files; NULL when removed */
 	char	   *buffer;			/* CopyData handed out last; libpq's malloc */
 	uint32		rows_read;		/* CopyData messages, for interrupts */
+	uint64		rows_sent;		/* by the last COPY, as its command tag says */
 	bool		broken;			/* never use the connection again */
 	bool		latch_seen;		/* we reset the latch while waiting */
 	MziTick		tick;			/* may be NULL */

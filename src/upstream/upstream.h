@@ -107,6 +107,8 @@ extern void mzi_result_free(MziResult *result);
  */
 extern void mzi_copy_begin(MziSession *session, const char *sql);
 extern int	mzi_copy_read(MziSession *session, char **buffer);
+/* After the end: the number of rows, as the server's command tag has it. */
+extern uint64 mzi_copy_rows(const MziSession *session);
 
 /* Quoting for statements sent upstream (text verified first). */
 extern char *mzi_quote_identifier(const char *name);
