@@ -223,6 +223,7 @@ CREATE FUNCTION mz_ingest.row_hash("row" record) RETURNS bigint
   LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
   AS 'MODULE_PATHNAME', 'mzi_sql_row_hash';
 COMMENT ON FUNCTION mz_ingest.row_hash(record) IS 'hash of a row''s stored values: the index expression of shadow tables without a key';
+GRANT EXECUTE ON FUNCTION mz_ingest.row_hash(record) TO PUBLIC;
 
 
 /*
