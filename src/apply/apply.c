@@ -10,11 +10,6 @@
  *	  At its end the command counter is incremented, so that the next flush of
  *	  the same transaction sees what this one wrote.
  *
- *	  Whatever is being done is noted in "current", "doing", "column", "lsn"
- *	  and "tag" as it begins, and "current" is cleared when it has ended well.
- *	  So an error finds there which table it concerns, and the notes stay
- *	  until the next call.
- *
  *	  Relations are known by the upstream's OID.  One that is announced and
  *	  is not ours is remembered as ignored; a change of one that was never
  *	  announced shows that the stream is not whole.
@@ -33,8 +28,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* ---------- what is being done ---------- */
-
 /* Called per row: interrupts and the caller's tick, every 1,000 rows. */
 void
 mzi_apply_tick(MziApply *apply)
@@ -45,104 +38,6 @@ mzi_apply_tick(MziApply *apply)
 	CHECK_FOR_INTERRUPTS();
 	if (apply->tick)
 		apply->tick(apply->tick_arg);
-}
-
-/* Notes what is done to the current table; entry may be NULL. */
-void
-mzi_apply_doing(MziApply *apply, const char *doing, const MziNetEntry *entry)
-{
-	apply->doing = doing;
-	apply->column = -1;
-	apply->lsn = entry ? entry->lsn : InvalidXLogRecPtr;
-	apply->tag = entry ? (int) entry->tag : -1;
-}
-
-/* The upstream transaction of the change, NULL when there is none. */
-static const MziApplyTransaction *
-current_transaction(const MziApply *apply)
-{
-	if (apply->tag < 0 || apply->tag >= apply->ntransactions)
-		return NULL;
-	return &apply->transactions[apply->tag];
-}
-
-/* Error context: what, where, from which upstream transaction. */
-static void
-describe_error(void *arg)
-{
-	MziApply   *apply = arg;
-	MziApplyTable *table = apply->current;
-	const MziApplyTransaction *transaction = current_transaction(apply);
-	StringInfoData where;
-
-	if (table == NULL)
-		return;
-	initStringInfo(&where);
-	appendStringInfo(&where, "applying %s to shadow table %s",
-					 apply->doing ? apply->doing : "changes",
-					 table->local_name);
-	if (apply->column >= 0)
-		appendStringInfo(&where, ", column \"%s\"",
-						 table->table->columns[apply->column].name);
-	if (apply->source_name)
-		appendStringInfo(&where, ", source \"%s\"", apply->source_name);
-	if (transaction)
-		appendStringInfo(&where, ", upstream transaction %u committed at %X/%X",
-						 transaction->xid,
-						 LSN_FORMAT_ARGS(transaction->commit_lsn));
-	if (apply->lsn)
-		appendStringInfo(&where, ", change at %X/%X",
-						 LSN_FORMAT_ARGS(apply->lsn));
-	errcontext("%s", where.data);
-	pfree(where.data);
-}
-
-/* The names of the columns that rows of a table are told apart by. */
-static char *
-key_names(const MziApplyTable *table)
-{
-	StringInfoData names;
-
-	initStringInfo(&names);
-	for (int i = 0; i < table->table->nkeys; i++)
-		appendStringInfo(&names, "%s\"%s\"", i > 0 ? ", " : "",
-						 table->table->columns[table->key_columns[i]].name);
-	return names.data;
-}
-
-/*
- * Raises the definite error that the shadow table is not what the upstream
- * had.  message holds one %s for the table's name; detail may be NULL.  No
- * value of a row is shown.
- */
-void
-mzi_apply_raise_divergence(MziApply *apply, const char *message,
-						   const char *detail)
-{
-	MziApplyTable *table = apply->current;
-	const MziApplyTransaction *transaction = current_transaction(apply);
-	StringInfoData facts;
-
-	initStringInfo(&facts);
-	if (detail)
-		appendStringInfo(&facts, "%s ", detail);
-	else if (table->table->nkeys > 0)
-		appendStringInfo(&facts, "Rows are identified by %s. ",
-						 key_names(table));
-	if (apply->lsn)
-		appendStringInfo(&facts, "The change is at upstream LSN %X/%X. ",
-						 LSN_FORMAT_ARGS(apply->lsn));
-	if (transaction)
-		appendStringInfo(&facts, "Its transaction %u was committed at %X/%X. ",
-						 transaction->xid,
-						 LSN_FORMAT_ARGS(transaction->commit_lsn));
-	appendStringInfoString(&facts,
-						   "Nothing but the source writes the table, so it had missed a change: the publication may not publish all of insert, update, delete and truncate, its row filters or publish_via_partition_root may have changed, or a partition with rows may have been attached upstream.");
-	ereport(ERROR,
-			(errcode(ERRCODE_MZI_DIVERGENCE),
-			 errmsg_internal(message, table->local_name),
-			 errdetail_internal("%s", facts.data),
-			 errhint("%s", mzi_relation_resync_hint(table))));
 }
 
 /* ---------- life ---------- */
@@ -181,7 +76,7 @@ static HTAB *
 make_ignored(MemoryContext context)
 {
 	HASHCTL		control = {.keysize = sizeof(uint32),
-		.entrysize = sizeof(uint32),.hcxt = context};
+	.entrysize = sizeof(uint32),.hcxt = context};
 
 	return hash_create("mz_ingest ignored relations", 64, &control,
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -408,55 +303,6 @@ make_row(const MziApplyTable *table, const MziTuple *tuple)
 	return row;
 }
 
-/* Raises the error for a change that could not be netted. */
-static void
-raise_status(MziApply *apply, MziApplyTable *table, MziNetStatus status)
-{
-	const char *column = table->net.error_column < 0 ? "" :
-		table->table->columns[table->net.error_column].name;
-
-	switch (status)
-	{
-		case MZI_NET_OK:
-			break;
-		case MZI_NET_EXISTS:
-			mzi_apply_raise_divergence(apply, "row to be inserted exists already in shadow table %s", NULL);
-			break;
-		case MZI_NET_MISSING:
-			mzi_apply_raise_divergence(apply, "row to be changed is missing in shadow table %s", NULL);
-			break;
-		case MZI_NET_KEY_NULL:
-			ereport(ERROR,
-					(errcode(ERRCODE_MZI_SCHEMA_CHANGE),
-					 errmsg("incompatible schema change on %s.%s (oid %u): the NOT NULL constraint on column \"%s\" was dropped upstream",
-							table->table->upstream_schema,
-							table->table->upstream_name,
-							table->upstream_oid, column),
-					 errdetail("The column is part of the key, and a NULL was received for it."),
-					 errhint("%s", mzi_relation_recreate_hint(table))));
-			break;
-		case MZI_NET_KEY_UNSENT:
-		case MZI_NET_UNSENT:
-			ereport(ERROR,
-					(errcode(ERRCODE_MZI_REPLICA_IDENTITY),
-					 errmsg("TOASTed value missing from old row. Did you forget to set REPLICA IDENTITY to FULL for your table?"),
-					 errdetail("The value of column \"%s\" was not sent, and no row is known that has it.",
-							   column),
-					 errhint("Upstream, run ALTER TABLE %s REPLICA IDENTITY FULL; then here SELECT mz_ingest.resync_table(%s);",
-							 table->upstream_name,
-							 quote_literal_cstr(table->local_name))));
-			break;
-		case MZI_NET_TOO_LARGE:
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("value of column \"%s\" is too large", column),
-					 errdetail("No value here can be larger than 1 GB."),
-					 errhint("Exclude the column: %s",
-							 mzi_relation_recreate_hint(table))));
-			break;
-	}
-}
-
 /* Notes that a table has changes to be written. */
 static void
 mark_dirty(MziApply *apply, MziApplyTable *table)
@@ -478,7 +324,7 @@ static void
 take_change(MziApply *apply, const MziMessage *message)
 {
 	const char *doing = message->kind == MZI_MESSAGE_INSERT ? "INSERT" :
-		message->kind == MZI_MESSAGE_UPDATE ? "UPDATE" : "DELETE";
+	message->kind == MZI_MESSAGE_UPDATE ? "UPDATE" : "DELETE";
 	char		old_kind = message->u.change.old_kind;
 	MziApplyTable *table;
 	MziNetStatus status;
@@ -513,7 +359,7 @@ take_change(MziApply *apply, const MziMessage *message)
 			break;
 	}
 	if (status != MZI_NET_OK)
-		raise_status(apply, table, status);
+		mzi_report_status(apply, table, status);
 	apply->pending_rows++;
 	apply->current = NULL;
 }
@@ -551,7 +397,7 @@ mzi_apply_message(MziApply *apply, const MziMessage *message)
 {
 	ErrorContextCallback callback;
 
-	callback.callback = describe_error;
+	callback.callback = mzi_report_context;
 	callback.arg = apply;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -637,7 +483,7 @@ lock_tables(MziApply *apply)
 			if (!table->net.truncated)
 				continue;
 			apply->current = table;
-			mzi_apply_doing(apply, "TRUNCATE", NULL);
+			mzi_report_doing(apply, "TRUNCATE", NULL);
 			table->truncate_file = mzi_truncate_is_large(table);
 			if (table->truncate_file && !mzi_lock_exclusively(apply, table))
 			{
@@ -663,7 +509,7 @@ truncate_tables(MziApply *apply)
 		if (!table->truncate_file)
 			continue;
 		apply->current = table;
-		mzi_apply_doing(apply, "TRUNCATE", NULL);
+		mzi_report_doing(apply, "TRUNCATE", NULL);
 		mzi_truncate_physically(table);
 	}
 	apply->current = NULL;
@@ -685,7 +531,7 @@ write_tables(MziApply *apply)
 		MziApplyTable *table = lfirst(cell);
 
 		apply->current = table;
-		mzi_apply_doing(apply, NULL, NULL);
+		mzi_report_doing(apply, NULL, NULL);
 		mzi_write_table(apply, table, snapshot, cid);
 		MemoryContextReset(apply->row_context);
 		MemoryContextReset(apply->flush_context);
@@ -707,7 +553,7 @@ mzi_apply_flush(MziApply *apply)
 
 	if (apply->dirty == NIL)
 		return;
-	callback.callback = describe_error;
+	callback.callback = mzi_report_context;
 	callback.arg = apply;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -772,19 +618,4 @@ mzi_apply_count(MziApply *apply, TimestampTz now)
 		table->inserts = table->updates = table->deletes = 0;
 		table->truncates = 0;
 	}
-}
-
-/*
- * The table that the last error concerns: its mz_ingest.source_table.id, and
- * the upstream LSN of the change where that is known; 0 = none.
- */
-int64
-mzi_apply_blamed_table(const MziApply *apply, XLogRecPtr *lsn)
-{
-	const MziApplyTransaction *transaction = current_transaction(apply);
-
-	*lsn = apply->lsn;
-	if (*lsn == InvalidXLogRecPtr && transaction)
-		*lsn = transaction->commit_lsn;
-	return apply->current ? apply->current->table->id : 0;
 }

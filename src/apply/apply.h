@@ -48,11 +48,13 @@ extern void mzi_apply_begin(MziApply *apply, TransactionId xid, XLogRecPtr commi
 
 /* RELATION, INSERT, UPDATE, DELETE, TRUNCATE; others are ignored. */
 extern void mzi_apply_message(MziApply *apply, const MziMessage *message);
+
 /* A message that the decoder refused for that relation; why is its text. */
 extern void mzi_apply_refuse(MziApply *apply, const MziMessage *message,
 							 uint32 relid, const char *why);
 
-extern int64 mzi_apply_pending_rows(const MziApply *apply);	/* messages netted since reset/flush */
+extern int64 mzi_apply_pending_rows(const MziApply *apply); /* messages netted since
+															 * reset/flush */
 extern Size mzi_apply_pending_bytes(const MziApply *apply);
 
 /* In a transaction: write what has been netted. */

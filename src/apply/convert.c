@@ -106,6 +106,7 @@ mzi_convert_prepare(MziConverter *converter, Oid type, int32 typmod,
 
 /* ---------- bytes ---------- */
 
+/* Reads 16 bits in network order. */
 static inline uint16
 read_uint16(const char *data)
 {
@@ -115,6 +116,7 @@ read_uint16(const char *data)
 	return pg_ntoh16(value);
 }
 
+/* Reads 32 bits in network order. */
 static inline uint32
 read_uint32(const char *data)
 {
@@ -124,6 +126,7 @@ read_uint32(const char *data)
 	return pg_ntoh32(value);
 }
 
+/* Reads 64 bits in network order. */
 static inline uint64
 read_uint64(const char *data)
 {
@@ -496,7 +499,10 @@ mzi_convert_image(MziWriter *writer, const MziImage *image,
 			result->tts_isnull[at] = true;
 		}
 		if (result->tts_isnull[at] && converter->not_null)
+		{
+			writer->apply->column = i;
 			raise_null(writer->table, &table->columns[i]);
+		}
 	}
 	writer->apply->column = -1;
 	ExecStoreVirtualTuple(result);

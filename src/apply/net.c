@@ -557,38 +557,6 @@ move_row(MziNet *net, MziNetEntry *from, MziNetRow old, const MziNetRow *whole,
 	return MZI_NET_OK;
 }
 
-/*
- * Puts key columns that the new tuple leaves out (a long key, TOASTed) back
- * from the old key, in a copy of the values.  Other columns of a key tuple
- * are not values, so they must not be taken.
- */
-static const MziValue *
-complete_key(const MziNet *net, MziNetRow old, MziNetRow row)
-{
-	MziValue   *copy = NULL;
-
-	for (int i = 0; i < net->nkeys; i++)
-	{
-		int			column = net->key_columns[i];
-
-		if (row_value(row, column)->kind != MZI_VALUE_UNCHANGED)
-			continue;
-		if (copy == NULL)
-		{
-			int			highest = 0;
-
-			for (int j = 0; j < net->ncolumns; j++)
-				if (row.map[j] > highest)
-					highest = row.map[j];
-			copy = (MziValue *) mzi_arena_alloc(net->arena,
-												(highest + 1) * sizeof(MziValue));
-			memcpy(copy, row.values, (highest + 1) * sizeof(MziValue));
-		}
-		copy[row.map[column]] = *row_value(old, column);
-	}
-	return copy ? copy : row.values;
-}
-
 /* A row is updated; old_kind tells what old is: 0, 'K' or 'O'. */
 MziNetStatus
 mzi_net_update(MziNet *net, char old_kind, MziNetRow old, MziNetRow row,
@@ -610,8 +578,6 @@ mzi_net_update(MziNet *net, char old_kind, MziNetRow old, MziNetRow row,
 	status = find_existing(net, old_kind ? old : row, lsn, tag, &entry);
 	if (status != MZI_NET_OK)
 		return status;
-	if (old_kind == 'K')
-		row.values = complete_key(net, old, row);
 	if (old_kind && !keeps_key(net, old, row))
 		return move_row(net, entry, old, whole, row, lsn, tag);
 

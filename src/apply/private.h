@@ -76,9 +76,11 @@ typedef struct MziTarget
 	MziConverter *converters;	/* per column */
 	Oid			index;			/* identity key or row hash */
 	int			nkeys;			/* 0 = row hash */
-	int			key_position[INDEX_MAX_KEYS];	/* index column -> position
-												 * in MziNet.key_columns */
+	int			key_position[INDEX_MAX_KEYS];	/* index column -> position in
+												 * MziNet.key_columns */
 	ScanKeyData scan_keys[INDEX_MAX_KEYS];	/* without arguments */
+	bool		can_walk;		/* the key is one integer or the like */
+	ScanKeyData walk_key;		/* key >= argument */
 	Bitmapset  *updated_columns;	/* as in a range table entry */
 } MziTarget;
 
@@ -167,12 +169,27 @@ typedef struct MziWork
 	MziNetEntry *entry;
 } MziWork;
 
-/* Looks rows up through one open index scan. */
+/* Looks rows up by the key index or the row hash. */
 typedef struct MziResolver
 {
-	IndexScanDesc scan;
+	MemoryContext context;		/* of the scans' own memory */
+	Relation	heap;
+	Relation	index;
+	Snapshot	snapshot;
+	MziTarget  *target;
+
+	IndexScanDesc scan;			/* for one key at a time */
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	int			nkeys;
+
+	/* walking along the index, see resolve.c */
+	IndexScanDesc walk;			/* NULL = never walked */
+	bool		walking;
+	bool		on_entry;		/* the walk stands on an entry not used yet */
+	int64		entry_key;		/* its key */
+	int			credit;			/* entries that may still be passed over */
+	int			lookups;		/* one by one, until a walk is tried again */
+	int			pause;			/* how many the next time */
 } MziResolver;
 
 /* A table opened for one flush. */
@@ -195,10 +212,15 @@ typedef struct MziWriter
 
 /* apply.c */
 extern void mzi_apply_tick(MziApply *apply);
-extern void mzi_apply_doing(MziApply *apply, const char *doing,
-							const MziNetEntry *entry);
-extern void mzi_apply_raise_divergence(MziApply *apply, const char *message,
-									   const char *detail) pg_attribute_noreturn();
+
+/* report.c */
+extern void mzi_report_doing(MziApply *apply, const char *doing,
+							 const MziNetEntry *entry);
+extern void mzi_report_context(void *arg);
+extern void mzi_report_divergence(MziApply *apply, const char *message,
+								  const char *detail) pg_attribute_noreturn();
+extern void mzi_report_status(MziApply *apply, MziApplyTable *table,
+							  MziNetStatus status);
 
 /* relation.c */
 extern void mzi_relation_init(MziApplyTable *table);
@@ -234,6 +256,10 @@ extern void mzi_convert_key(MziWriter *writer, const MziNetEntry *entry,
 extern void mzi_resolve_begin(MziResolver *resolver, MziWriter *writer);
 extern bool mzi_resolve_find(MziResolver *resolver, const MziWork *work,
 							 TupleTableSlot *slot);
+extern void mzi_resolve_start_pass(MziResolver *resolver, int nwork);
+extern bool mzi_resolve_find_ascending(MziResolver *resolver,
+									   const MziWork *work,
+									   TupleTableSlot *slot);
 extern void mzi_resolve_start_hash(MziResolver *resolver, int64 hash);
 extern bool mzi_resolve_next(MziResolver *resolver, TupleTableSlot *slot);
 extern void mzi_resolve_end(MziResolver *resolver);

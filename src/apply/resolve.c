@@ -13,6 +13,13 @@
  *	  by them are still found as they were.  So rows can be looked up at any
  *	  time during a flush.
  *
+ *	  Walking.  Where most rows of a part of the table are changed, going from
+ *	  one index entry to the next is several times cheaper than descending
+ *	  the tree for each key.  So with keys that are plain integers a pass over
+ *	  ascending keys now and then tries to walk, and goes on walking as long
+ *	  as it does not pass over too many entries that nobody looks for.  What a
+ *	  walk does not find is looked up by itself before it is called missing.
+ *
  *	  Keys of text are sorted as bytes, whatever their collation: the order
  *	  matters for speed only, and for most keys it is the index's, nearly.
  *
@@ -24,12 +31,30 @@
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
 
-/* Opens the scan. */
+/* A walk is tried when so many keys are to be found. */
+#define WALK_KEYS 128
+
+/* Entries that may be passed over: at first, per row found, at most. */
+#define WALK_FIRST_CREDIT 32
+#define WALK_CREDIT 5
+#define WALK_MOST_CREDIT 64
+
+/* Keys looked up one by one after a walk that did not pay. */
+#define WALK_FIRST_PAUSE 256
+#define WALK_LONGEST_PAUSE 8192
+
+/* Opens the scan; it may allocate in the current context as long as it runs. */
 void
 mzi_resolve_begin(MziResolver *resolver, MziWriter *writer)
 {
 	MziTarget  *target = writer->target;
 
+	memset(resolver, 0, sizeof(MziResolver));
+	resolver->context = CurrentMemoryContext;
+	resolver->heap = writer->heap;
+	resolver->index = writer->index;
+	resolver->snapshot = writer->snapshot;
+	resolver->target = target;
 	resolver->nkeys = target->nkeys > 0 ? target->nkeys : 1;
 	memcpy(resolver->keys, target->scan_keys,
 		   resolver->nkeys * sizeof(ScanKeyData));
@@ -43,7 +68,33 @@ void
 mzi_resolve_end(MziResolver *resolver)
 {
 	index_endscan(resolver->scan);
-	resolver->scan = NULL;
+	if (resolver->walk)
+		index_endscan(resolver->walk);
+	resolver->scan = resolver->walk = NULL;
+}
+
+/* ---------- one key at a time ---------- */
+
+/* Starts the scan anew with the arguments set in keys. */
+static void
+start_scan(MziResolver *resolver)
+{
+	MemoryContext old = MemoryContextSwitchTo(resolver->context);
+
+	index_rescan(resolver->scan, resolver->keys, resolver->nkeys, NULL, 0);
+	MemoryContextSwitchTo(old);
+}
+
+/* Finds the next row; false when there are no more. */
+bool
+mzi_resolve_next(MziResolver *resolver, TupleTableSlot *slot)
+{
+	MemoryContext old = MemoryContextSwitchTo(resolver->context);
+	bool		result;
+
+	result = index_getnext_slot(resolver->scan, ForwardScanDirection, slot);
+	MemoryContextSwitchTo(old);
+	return result;
 }
 
 /* Finds the row with these key values; false if there is none. */
@@ -56,8 +107,8 @@ mzi_resolve_find(MziResolver *resolver, const MziWork *work,
 	else
 		for (int i = 0; i < resolver->nkeys; i++)
 			resolver->keys[i].sk_argument = work->keys[i];
-	index_rescan(resolver->scan, resolver->keys, resolver->nkeys, NULL, 0);
-	return index_getnext_slot(resolver->scan, ForwardScanDirection, slot);
+	start_scan(resolver);
+	return mzi_resolve_next(resolver, slot);
 }
 
 /* Begins to find the rows with this row hash. */
@@ -65,14 +116,105 @@ void
 mzi_resolve_start_hash(MziResolver *resolver, int64 hash)
 {
 	resolver->keys[0].sk_argument = Int64GetDatum(hash);
-	index_rescan(resolver->scan, resolver->keys, 1, NULL, 0);
+	start_scan(resolver);
 }
 
-/* Finds the next of them; false when there are no more. */
-bool
-mzi_resolve_next(MziResolver *resolver, TupleTableSlot *slot)
+/* ---------- walking ---------- */
+
+/* Begins a walk at a key. */
+static void
+start_walk(MziResolver *resolver, Datum key)
 {
-	return index_getnext_slot(resolver->scan, ForwardScanDirection, slot);
+	MemoryContext old = MemoryContextSwitchTo(resolver->context);
+	ScanKeyData scan_key = resolver->target->walk_key;
+
+	if (resolver->walk == NULL)
+	{
+		resolver->walk = mzi_compat_index_beginscan(resolver->heap,
+													resolver->index,
+													resolver->snapshot, 1);
+		resolver->walk->xs_want_itup = true;
+	}
+	scan_key.sk_argument = key;
+	index_rescan(resolver->walk, &scan_key, 1, NULL, 0);
+	MemoryContextSwitchTo(old);
+	resolver->walking = true;
+	resolver->on_entry = false;
+	resolver->credit = WALK_FIRST_CREDIT;
+}
+
+/* Gives up walking for a while. */
+static void
+stop_walk(MziResolver *resolver)
+{
+	resolver->walking = false;
+	resolver->lookups = resolver->pause;
+	resolver->pause = Min(resolver->pause * 2, WALK_LONGEST_PAUSE);
+}
+
+/* Walks on to a key; false: not found, or not worth walking. */
+static bool
+walk_to(MziResolver *resolver, int64 key, TupleTableSlot *slot)
+{
+	IndexScanDesc walk = resolver->walk;
+
+	while (resolver->credit >= 0)
+	{
+		if (!resolver->on_entry)
+		{
+			bool		is_null;
+
+			if (index_getnext_tid(walk, ForwardScanDirection) == NULL)
+				break;
+			resolver->entry_key = (int64) index_getattr(walk->xs_itup, 1,
+														walk->xs_itupdesc,
+														&is_null);
+			resolver->on_entry = true;
+		}
+		if (resolver->entry_key > key)
+			return false;
+		resolver->on_entry = false;
+		if (resolver->entry_key < key || !index_fetch_heap(walk, slot))
+		{
+			resolver->credit--;
+			continue;
+		}
+		resolver->credit = Min(resolver->credit + WALK_CREDIT,
+							   WALK_MOST_CREDIT);
+		resolver->pause = WALK_FIRST_PAUSE;
+		return true;
+	}
+	stop_walk(resolver);
+	return false;
+}
+
+/* Begins a pass over so many keys in ascending order. */
+void
+mzi_resolve_start_pass(MziResolver *resolver, int nwork)
+{
+	resolver->walking = false;
+	resolver->pause = WALK_FIRST_PAUSE;
+	resolver->lookups = resolver->target->can_walk && nwork >= WALK_KEYS ?
+		0 : INT_MAX;
+}
+
+/* Finds the row with the next key of the pass; false if there is none. */
+bool
+mzi_resolve_find_ascending(MziResolver *resolver, const MziWork *work,
+						   TupleTableSlot *slot)
+{
+	if (!resolver->walking && resolver->lookups-- == 0)
+		start_walk(resolver, work->lead);
+	if (resolver->walking)
+	{
+		MemoryContext old = MemoryContextSwitchTo(resolver->context);
+		bool		found = walk_to(resolver, (int64) work->lead, slot);
+
+		MemoryContextSwitchTo(old);
+		if (found)
+			return true;
+	}
+	return mzi_resolve_find(resolver, work, slot);
 }
 
 /* ---------- sorting ---------- */

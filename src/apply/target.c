@@ -98,7 +98,7 @@ check_table(MziApplyTable *table, Relation heap)
 	if (form->relhassubclass &&
 		find_inheritance_children(RelationGetRelid(heap), NoLock) != NIL)
 		refuse(table, "has inheritance children", "Drop the inheritance");
-	if (form->relhasrules)
+	if (heap->rd_rules != NULL)
 		refuse(table, "has rules", "Drop them");
 	if (form->relrowsecurity)
 		refuse(table, "has row security", "Disable it");
@@ -173,6 +173,42 @@ find_columns(MziApplyTable *table, Relation heap, MziTarget *target)
 	}
 }
 
+/*
+ * Prepares walking along the index, where keys are single values whose Datum
+ * is the number that they are ordered by.
+ */
+static void
+prepare_walk(MziTarget *target, Relation index)
+{
+	Oid			type = index->rd_opcintype[0];
+	Oid			operator;
+
+	if (target->nkeys != 1 || SIZEOF_DATUM != 8 ||
+		index->rd_opfamily[0] >= FirstNormalObjectId ||
+		(index->rd_indoption[0] & INDOPTION_DESC))
+		return;
+	switch (type)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case DATEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			break;
+		default:
+			return;
+	}
+	operator = get_opfamily_member(index->rd_opfamily[0], type, type,
+								   BTGreaterEqualStrategyNumber);
+	if (!OidIsValid(operator))
+		return;
+	ScanKeyEntryInitialize(&target->walk_key, 0, 1,
+						   BTGreaterEqualStrategyNumber, type, InvalidOid,
+						   get_opcode(operator), (Datum) 0);
+	target->can_walk = true;
+}
+
 /* Prepares looking up by the index, which is the key or the row hash. */
 static void
 use_index(MziApplyTable *table, MziTarget *target, Relation index)
@@ -198,6 +234,7 @@ use_index(MziApplyTable *table, MziTarget *target, Relation index)
 			if (target->converters[table->key_columns[j]].attnum == attnum)
 				target->key_position[i] = j;
 	}
+	prepare_walk(target, index);
 }
 
 /* Looks at one index: is it the one, is it harmful, does it run code? */

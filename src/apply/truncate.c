@@ -52,7 +52,7 @@ mzi_truncate_delete(MziWriter *writer)
 	TupleTableSlot *slot = writer->old_slot;
 	TableScanDesc scan;
 
-	mzi_apply_doing(writer->apply, "TRUNCATE", NULL);
+	mzi_report_doing(writer->apply, "TRUNCATE", NULL);
 	scan = table_beginscan(writer->heap, writer->snapshot, 0, NULL);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{

@@ -55,9 +55,9 @@ static void
 raise_changed(MziWriter *writer, TM_Result result)
 {
 	if (result == TM_SelfModified || result == TM_Invisible)
-		mzi_apply_raise_divergence(writer->apply,
-								   "two changes concern the same row of shadow table %s",
-								   "Their keys are equal here although the upstream takes them for different.");
+		mzi_report_divergence(writer->apply,
+							  "two changes concern the same row of shadow table %s",
+							  "Their keys are equal here although the upstream takes them for different.");
 	ereport(ERROR,
 			(errcode(result == TM_BeingModified ? ERRCODE_LOCK_NOT_AVAILABLE :
 					 ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -94,13 +94,15 @@ static void
 write_deletes(MziWriter *writer, MziWork *work, int nwork)
 {
 	mzi_resolve_sort(writer, work, nwork);
+	mzi_resolve_start_pass(&writer->resolver, nwork);
 	for (int i = 0; i < nwork; i++)
 	{
-		mzi_apply_doing(writer->apply, "DELETE", work[i].entry);
-		if (!mzi_resolve_find(&writer->resolver, &work[i], writer->old_slot))
-			mzi_apply_raise_divergence(writer->apply,
-									   "row to be deleted is missing in shadow table %s",
-									   NULL);
+		mzi_report_doing(writer->apply, "DELETE", work[i].entry);
+		if (!mzi_resolve_find_ascending(&writer->resolver, &work[i],
+										writer->old_slot))
+			mzi_report_divergence(writer->apply,
+								  "row to be deleted is missing in shadow table %s",
+								  NULL);
 		if (!mzi_write_delete(writer, writer->old_slot))
 			raise_changed(writer, TM_SelfModified);
 		mzi_apply_tick(writer->apply);
@@ -129,9 +131,9 @@ find_base(MziWriter *writer, MziNetEntry *entry, TupleTableSlot *own)
 	work.keys = keys;
 	work.entry = entry->base;
 	if (!mzi_resolve_find(&writer->resolver, &work, writer->base_slot))
-		mzi_apply_raise_divergence(writer->apply,
-								   "row whose key was changed is missing in shadow table %s",
-								   NULL);
+		mzi_report_divergence(writer->apply,
+							  "row whose key was changed is missing in shadow table %s",
+							  NULL);
 	return writer->base_slot;
 }
 
@@ -147,10 +149,10 @@ write_update(MziWriter *writer, MziWork *work)
 	TM_Result	result;
 
 	base = find_base(writer, work->entry, writer->old_slot);
-	if (!mzi_resolve_find(&writer->resolver, work, writer->old_slot))
-		mzi_apply_raise_divergence(writer->apply,
-								   "row to be updated is missing in shadow table %s",
-								   NULL);
+	if (!mzi_resolve_find_ascending(&writer->resolver, work, writer->old_slot))
+		mzi_report_divergence(writer->apply,
+							  "row to be updated is missing in shadow table %s",
+							  NULL);
 	mzi_convert_image(writer, work->entry->image, base, slot);
 	slot->tts_tableOid = RelationGetRelid(writer->heap);
 	result = table_tuple_update(writer->heap, &writer->old_slot->tts_tid, slot,
@@ -174,10 +176,11 @@ write_updates(MziWriter *writer, MziWork *work, int nwork)
 	MemoryContext old;
 
 	mzi_resolve_sort(writer, work, nwork);
+	mzi_resolve_start_pass(&writer->resolver, nwork);
 	old = MemoryContextSwitchTo(writer->apply->row_context);
 	for (int i = 0; i < nwork; i++)
 	{
-		mzi_apply_doing(writer->apply, "UPDATE", work[i].entry);
+		mzi_report_doing(writer->apply, "UPDATE", work[i].entry);
 		write_update(writer, &work[i]);
 		MemoryContextReset(writer->apply->row_context);
 		mzi_apply_tick(writer->apply);
@@ -206,7 +209,7 @@ insert_index_entries(MziWriter *writer, Slice *slice)
 {
 	for (int i = 0; i < slice->nrows; i++)
 	{
-		mzi_apply_doing(writer->apply, "INSERT", slice->entries[i]);
+		mzi_report_doing(writer->apply, "INSERT", slice->entries[i]);
 		(void) mzi_compat_insert_index_tuples(writer->result, slice->slots[i],
 											  writer->estate, false, TU_All);
 		ResetPerTupleExprContext(writer->estate);
@@ -222,7 +225,7 @@ write_slice(MziWriter *writer, Slice *slice)
 
 	if (slice->nrows == 0)
 		return;
-	mzi_apply_doing(writer->apply, "INSERT", slice->entries[0]);
+	mzi_report_doing(writer->apply, "INSERT", slice->entries[0]);
 	table_multi_insert(writer->heap, slice->slots, slice->nrows, writer->cid,
 					   0, slice->bulk);
 	PG_TRY();
@@ -235,9 +238,9 @@ write_slice(MziWriter *writer, Slice *slice)
 			PG_RE_THROW();
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
-		mzi_apply_raise_divergence(writer->apply,
-								   "row to be inserted exists already in shadow table %s",
-								   NULL);
+		mzi_report_divergence(writer->apply,
+							  "row to be inserted exists already in shadow table %s",
+							  NULL);
 	}
 	PG_END_TRY();
 	slice->nrows = 0;
@@ -299,7 +302,7 @@ write_inserts(MziWriter *writer, MziWork *work, int nwork)
 	old = MemoryContextSwitchTo(writer->apply->row_context);
 	for (int i = 0; i < nwork; i++)
 	{
-		mzi_apply_doing(writer->apply, "INSERT", work[i].entry);
+		mzi_report_doing(writer->apply, "INSERT", work[i].entry);
 		add_to_slice(writer, &slice, work[i].entry,
 					 find_base(writer, work[i].entry, NULL));
 	}
@@ -319,6 +322,7 @@ typedef enum Fate
 	FATE_NOTHING
 } Fate;
 
+/* Tells it. */
 static inline Fate
 fate_of(const MziNetEntry *entry)
 {
@@ -356,7 +360,7 @@ write_keyed(MziWriter *writer)
 		item = &work[fate][count[fate]++];
 		item->entry = entry;
 		item->keys = keys;
-		mzi_apply_doing(writer->apply, "key", entry);
+		mzi_report_doing(writer->apply, "key", entry);
 		mzi_convert_key(writer, entry, keys ? keys : &item->lead);
 		if (keys)
 		{
@@ -378,9 +382,9 @@ delete_copies(MziWriter *writer, int64 n)
 	while (n > 0)
 	{
 		if (!mzi_resolve_next(&writer->resolver, writer->old_slot))
-			mzi_apply_raise_divergence(writer->apply,
-									   "row to be deleted is missing in shadow table %s",
-									   "The table has no key; the row was looked for by all of its columns.");
+			mzi_report_divergence(writer->apply,
+								  "row to be deleted is missing in shadow table %s",
+								  "The table has no key; the row was looked for by all of its columns.");
 		if (mzi_rowhash_equal(writer->old_slot, writer->new_slot) &&
 			mzi_write_delete(writer, writer->old_slot))
 			n--;
@@ -404,7 +408,7 @@ write_keyless(MziWriter *writer)
 			inserts += entry->count;
 		if (entry->count >= 0)
 			continue;
-		mzi_apply_doing(writer->apply, "DELETE", entry);
+		mzi_report_doing(writer->apply, "DELETE", entry);
 		mzi_convert_image(writer, entry->image, NULL, writer->new_slot);
 		delete_copies(writer, -entry->count);
 		ExecClearTuple(writer->new_slot);
@@ -420,7 +424,7 @@ write_keyless(MziWriter *writer)
 	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
 		for (int64 i = 0; i < entry->count; i++)
 		{
-			mzi_apply_doing(writer->apply, "INSERT", entry);
+			mzi_report_doing(writer->apply, "INSERT", entry);
 			add_to_slice(writer, &slice, entry, NULL);
 		}
 	end_slice(writer, &slice);
@@ -470,7 +474,7 @@ mzi_write_table(MziApply *apply, MziApplyTable *table, Snapshot snapshot,
 				CommandId cid)
 {
 	MziTableOwnerSwitch saved;
-	MziWriter	writer = {.apply = apply, .table = table, .snapshot = snapshot,
+	MziWriter	writer = {.apply = apply,.table = table,.snapshot = snapshot,
 	.cid = cid};
 
 	writer.heap = try_relation_open(table->table->relid, NoLock);
