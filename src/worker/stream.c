@@ -56,17 +56,11 @@
 
 /* Length of a nap between two looks at an empty socket. */
 #define NAP_US 100
-/* Dry looks that end a batch while we are behind. */
-#define DRY_ROUNDS_BEHIND 10
 /* Dry looks after which we wait on the socket. */
 #define DRY_ROUNDS_IDLE 20
-/* Older than this at arrival: we are behind. */
-#define BEHIND_MS 50
 /* An idle position is written to the row after this time or this much WAL. */
 #define IDLE_WRITE_MS 10000
 #define IDLE_WRITE_BYTES (16 * 1024 * 1024)
-/* The sync stream asks for the handover when it is this close. */
-#define HANDOVER_DISTANCE (16 * 1024 * 1024)
 /* The slot's health is asked for this often. */
 #define SLOT_CHECK_MS 30000
 
@@ -80,320 +74,7 @@ stream_error_context(void *arg)
 			   mzi_name_quote(stream->source->name), stream->slot);
 }
 
-/* Raises a refusal of the decoder. */
-static void
-refuse_message(MziStream *stream, const MziFrame *frame)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_MZI_PROTOCOL_VIOLATION),
-			 errmsg("protocol violation in the replication stream at %X/%X: %s",
-					LSN_FORMAT_ARGS(frame->start_lsn), stream->state->decoder->error),
-			 errdetail("Nothing of the transaction has been applied."),
-			 errhint("If this happens again at the same place, look at the upstream server and at what is between it and this one.")));
-}
-
-/* ---------- the local transaction ---------- */
-
-/* Opens the local transaction of the batch, if it is not open. */
-static void
-open_local(MziStreamState *state)
-{
-	if (state->local_open)
-		return;
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	state->local_open = true;
-}
-
-/* Writes what has been netted so far. */
-static void
-flush_changes(MziStream *stream)
-{
-	open_local(stream->state);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	mzi_apply_flush(stream->apply);
-	PopActiveSnapshot();
-}
-
-/* Writes stream->position: for the main stream its row, else the sync's. */
-static void
-write_position(MziStream *stream)
-{
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (stream->sync)
-		mzi_source_set_next(stream->source->id, stream->slot, "catching up",
-							stream->source->next_consistent_point,
-							stream->position.end_lsn);
-	else
-		mzi_position_write(stream->source->id, &stream->position);
-	PopActiveSnapshot();
-}
-
-/* Commits the open local transaction with the position in it. */
-static void
-commit_local(MziStream *stream)
-{
-	write_position(stream);
-	CommitTransactionCommand();
-	stream->state->local_open = false;
-	MemoryContextSwitchTo(stream->context);
-	mzi_feedback_remember(stream, XactLastCommitEnd);
-}
-
-/* Makes what was committed known to readers of shared memory. */
-static void
-publish_progress(MziStream *stream)
-{
-	MziStreamState *state = stream->state;
-	XLogRecPtr	applied = Max(stream->position.end_lsn, state->idle_lsn);
-
-	if (stream->sync)
-		return;
-	if (applied > pg_atomic_read_u64(&stream->shared->applied_lsn))
-		pg_atomic_write_u64(&stream->shared->applied_lsn, applied);
-	mzi_progress_broadcast();
-}
-
-/* Ends the batch: one local commit for all its upstream transactions. */
-static void
-commit_batch(MziStream *stream)
-{
-	MziStreamState *state = stream->state;
-
-	Assert(!state->in_transaction && state->batch_transactions > 0);
-	flush_changes(stream);
-	stream->position = state->batch_position;
-	commit_local(stream);
-	if (state->confirm_end)		/* somebody waits for this upstream */
-		XLogFlush(XactLastCommitEnd);
-	mzi_apply_count(stream->apply, GetCurrentTimestamp());
-	mzi_apply_reset(stream->apply);
-
-	if (!stream->sync)
-	{
-		pg_atomic_fetch_add_u64(&stream->shared->transactions, state->batch_transactions);
-		pg_atomic_fetch_add_u64(&stream->shared->batches, 1);
-		pg_atomic_write_u64(&stream->shared->last_commit_time,
-							(uint64) stream->position.committed_at);
-	}
-	state->batch_transactions = 0;
-	publish_progress(stream);
-	pgstat_report_stat(false);
-}
-
-/*
- * Writes a position that comes from keepalives: everything before idle_lsn
- * has been seen, and nothing of it was for us.  A keepalive beyond the
- * upstream's own end of WAL is a lie, which must never reach the slot.
- */
-static void
-write_idle_position(MziStream *stream)
-{
-	MziStreamState *state = stream->state;
-	MziResult  *result;
-	XLogRecPtr	end_of_wal;
-
-	result = mzi_session_query(state->sql,
-							   stream->source->upstream_in_recovery ?
-							   "SELECT pg_catalog.pg_last_wal_replay_lsn()" :
-							   "SELECT pg_catalog.pg_current_wal_lsn()", 0);
-	end_of_wal = mzi_result_lsn(result, 0, 0);
-	mzi_result_free(result);
-	if (state->idle_lsn > end_of_wal)
-		ereport(ERROR,
-				(errcode(ERRCODE_MZI_PROTOCOL_VIOLATION),
-				 errmsg("keepalive of the upstream is ahead of its WAL"),
-				 errdetail("It said %X/%X, its WAL ends at %X/%X.",
-						   LSN_FORMAT_ARGS(state->idle_lsn),
-						   LSN_FORMAT_ARGS(end_of_wal))));
-	pg_atomic_write_u64(&stream->shared->upstream_lsn, end_of_wal);
-
-	stream->position.end_lsn = state->idle_lsn;
-	stream->position.commit_lsn = InvalidXLogRecPtr;
-	stream->position.xid = InvalidTransactionId;
-	open_local(state);
-	commit_local(stream);
-	state->last_idle_write = GetCurrentTimestamp();
-	publish_progress(stream);
-}
-
-/* ---------- messages ---------- */
-
-/*
- * The first transaction of a connection must be the last one that was
- * applied: the proof that this upstream is the one we followed.
- */
-static void
-check_rejoin(MziStream *stream, XLogRecPtr commit_lsn, TransactionId xid,
-			 TimestampTz commit_time)
-{
-	const MziPosition *position = &stream->position;
-
-	stream->state->proof_pending = false;
-	if (commit_lsn == position->commit_lsn && xid == position->xid &&
-		commit_time == position->committed_at)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_MZI_UPSTREAM_IDENTITY),
-			 errmsg("upstream server does not have the last transaction that was applied"),
-			 errdetail("Expected transaction %u with commit LSN %X/%X, got %u at %X/%X: the server was restored to an earlier time, or it is another one.",
-					   position->xid, LSN_FORMAT_ARGS(position->commit_lsn),
-					   xid, LSN_FORMAT_ARGS(commit_lsn)),
-			 errhint("Start over with: SELECT mz_ingest.resync_source(%s);",
-					 quote_literal_cstr(mzi_name_quote(stream->source->name)))));
-}
-
-/* BEGIN; true when the sync stream has met its target. */
-static bool
-handle_begin(MziStream *stream, const MziMessage *message)
-{
-	MziStreamState *state = stream->state;
-
-	if (state->proof_pending)
-		check_rejoin(stream, message->u.begin.commit_lsn, message->u.begin.xid,
-					 message->u.begin.commit_time);
-	if (!XLogRecPtrIsInvalid(state->target) &&
-		!mzi_lsn_is_before(message->u.begin.commit_lsn, state->target))
-		return true;
-	state->in_transaction = true;
-	state->commit_lsn = message->u.begin.commit_lsn;
-	state->xid = message->u.begin.xid;
-	state->commit_time = message->u.begin.commit_time;
-	state->skipping = mzi_lsn_is_before(state->commit_lsn, stream->position.end_lsn);
-	if (!state->skipping)
-		mzi_apply_begin(stream->apply, state->xid, state->commit_lsn);
-	return false;
-}
-
-/* COMMIT: the transaction belongs to the batch. */
-static void
-handle_commit(MziStream *stream, const MziMessage *message)
-{
-	MziStreamState *state = stream->state;
-
-	state->in_transaction = false;
-	if (state->skipping)
-		return;
-	state->batch_position.end_lsn = message->u.commit.end_lsn;
-	state->batch_position.commit_lsn = state->commit_lsn;
-	state->batch_position.xid = state->xid;
-	state->batch_position.committed_at = state->commit_time;
-	if (state->batch_transactions++ == 0)
-		state->batch_since = GetCurrentTimestamp();
-}
-
-/* Is more held in memory than the settings allow? */
-static bool
-memory_is_full(MziStream *stream)
-{
-	return mzi_apply_pending_rows(stream->apply) >= mzi_batch_max_rows ||
-		mzi_apply_pending_bytes(stream->apply) >= (Size) mzi_batch_max_bytes_kb * 1024;
-}
-
-/* One pgoutput message; true when the stream has met its target. */
-static bool
-handle_message(MziStream *stream, const MziFrame *frame)
-{
-	MziStreamState *state = stream->state;
-	MziMessage	message;
-
-	if (!mzi_decode_message(state->decoder, frame, &message))
-	{
-		if (state->decoder->error_relid == 0)
-			refuse_message(stream, frame);
-		if (!state->skipping || message.kind == MZI_MESSAGE_RELATION)
-			mzi_apply_refuse(stream->apply, &message, state->decoder->error_relid,
-							 state->decoder->error);
-		return false;
-	}
-	switch (message.kind)
-	{
-		case MZI_MESSAGE_BEGIN:
-			return handle_begin(stream, &message);
-		case MZI_MESSAGE_COMMIT:
-			handle_commit(stream, &message);
-			return false;
-		case MZI_MESSAGE_RELATION:
-			mzi_apply_message(stream->apply, &message);
-			return false;
-		default:
-			if (state->skipping)
-				return false;
-			mzi_apply_message(stream->apply, &message);
-			if (memory_is_full(stream))
-				flush_changes(stream);
-			return false;
-	}
-}
-
-/* A keepalive; true when the stream has met its target. */
-static bool
-handle_keepalive(MziStream *stream, const MziFrame *frame)
-{
-	MziStreamState *state = stream->state;
-
-	if (!stream->sync && frame->end_lsn > pg_atomic_read_u64(&stream->shared->upstream_lsn))
-		pg_atomic_write_u64(&stream->shared->upstream_lsn, frame->end_lsn);
-	/* past the transaction that should have come again, without it */
-	if (state->proof_pending && !state->in_transaction &&
-		frame->end_lsn >= stream->position.end_lsn)
-		check_rejoin(stream, frame->end_lsn, InvalidTransactionId, 0);
-	if (!state->in_transaction && frame->end_lsn > state->idle_lsn)
-		state->idle_lsn = frame->end_lsn;
-	if (frame->reply_requested)
-		mzi_feedback_send(stream, false);
-	return !state->in_transaction && !XLogRecPtrIsInvalid(state->target) &&
-		frame->end_lsn >= state->target;
-}
-
-/* One CopyData; true when the stream has met its target. */
-static bool
-handle_frame(MziStream *stream, const char *buffer, int length)
-{
-	MziStreamState *state = stream->state;
-	MziFrame	frame;
-
-	if (!mzi_decode_frame(state->decoder, buffer, length, &frame))
-		refuse_message(stream, &frame);
-	state->last_sent = frame.send_time;
-	state->received_lsn = Max(state->received_lsn, Max(frame.start_lsn, frame.end_lsn));
-	if (!stream->sync)
-	{
-		pg_atomic_write_u64(&stream->shared->received_lsn, state->received_lsn);
-		pg_atomic_fetch_add_u64(&stream->shared->messages, 1);
-		pg_atomic_fetch_add_u64(&stream->shared->bytes, length);
-	}
-	return frame.kind == 'k' ? handle_keepalive(stream, &frame) :
-		handle_message(stream, &frame);
-}
-
 /* ---------- between batches ---------- */
-
-/* Did the last transaction arrive long after its commit? */
-static bool
-is_behind(const MziStreamState *state)
-{
-	return TimestampDifferenceExceeds(state->batch_position.committed_at,
-									  state->last_sent, BEHIND_MS);
-}
-
-/* Should the batch end now?  dry: nothing more has arrived. */
-static bool
-batch_is_over(MziStream *stream, bool dry)
-{
-	MziStreamState *state = stream->state;
-
-	if (state->in_transaction || state->batch_transactions == 0)
-		return false;
-	if (memory_is_full(stream) || state->local_open)
-		return true;
-	if (dry && state->dry_rounds >= (is_behind(state) ? DRY_ROUNDS_BEHIND : 1))
-		return true;
-	if (!dry && (state->batch_transactions & 63) != 0)
-		return false;			/* spare the clock */
-	return TimestampDifferenceExceeds(state->batch_since, GetCurrentTimestamp(),
-									  mzi_batch_max_delay_ms);
-}
 
 /* Is nothing in flight: no open upstream transaction, no uncommitted batch? */
 static bool
@@ -401,83 +82,6 @@ at_boundary(const MziStreamState *state)
 {
 	return !state->in_transaction && state->batch_transactions == 0 &&
 		!state->local_open;
-}
-
-/* Main stream: a sync worker asks us to stop; true when we have. */
-static bool
-stop_for_handover(MziStream *stream)
-{
-	MziStreamState *state = stream->state;
-	MziSourceShared *shared = stream->shared;
-	MziHandover handover;
-	XLogRecPtr	floor;
-
-	mzi_shmem_lock(LW_SHARED);
-	handover = shared->handover;
-	floor = shared->handover_floor;
-	mzi_shmem_unlock();
-	if (handover != MZI_HANDOVER_REQUESTED)
-		return false;
-	if (Max(stream->position.end_lsn, state->idle_lsn) < floor)
-	{
-		/* nothing may come for long: ask where the upstream is */
-		if (TimestampDifferenceExceeds(state->last_request, GetCurrentTimestamp(), 100))
-			mzi_feedback_send(stream, true);
-		return false;
-	}
-	if (state->idle_lsn > stream->position.end_lsn)
-		write_idle_position(stream);
-	XLogFlush(XactLastCommitEnd);
-	mzi_feedback_send(stream, false);
-
-	mzi_shmem_lock(LW_EXCLUSIVE);
-	if (shared->handover == MZI_HANDOVER_REQUESTED)
-	{
-		shared->handover = MZI_HANDOVER_STOPPED;
-		shared->handover_lsn = stream->position.end_lsn;
-		handover = MZI_HANDOVER_STOPPED;
-	}
-	mzi_shmem_unlock();
-	mzi_source_wake(shared);
-	return handover == MZI_HANDOVER_STOPPED;
-}
-
-/*
- * Sync stream: asks for the handover when it is close to the main stream,
- * parks, and learns its target; true when it is there already.
- */
-static bool
-negotiate_handover(MziStream *stream, bool dry)
-{
-	MziStreamState *state = stream->state;
-	MziSourceShared *shared = stream->shared;
-	XLogRecPtr	main_lsn = pg_atomic_read_u64(&shared->applied_lsn);
-	bool		wake = false;
-
-	if (!XLogRecPtrIsInvalid(state->target))
-		return false;
-	mzi_shmem_lock(LW_EXCLUSIVE);
-	if (shared->handover == MZI_HANDOVER_NONE)
-	{
-		state->parked = false;
-		if (shared->pid != 0 &&
-			(dry || stream->position.end_lsn + HANDOVER_DISTANCE >= main_lsn))
-		{
-			shared->handover = MZI_HANDOVER_REQUESTED;
-			shared->handover_floor = stream->position.end_lsn;
-			state->parked = wake = true;
-		}
-	}
-	else if (shared->handover == MZI_HANDOVER_STOPPED)
-	{
-		state->target = shared->handover_lsn;
-		state->parked = false;
-	}
-	mzi_shmem_unlock();
-	if (wake)
-		mzi_source_wake(shared);
-	return !XLogRecPtrIsInvalid(state->target) &&
-		stream->position.end_lsn >= state->target;
 }
 
 /* At a boundary: is there a reason to end?  *end is set when true. */
@@ -500,7 +104,7 @@ should_end(MziStream *stream, bool dry, MziStreamEnd *end)
 		return true;
 	}
 	*end = MZI_STREAM_HANDOVER;
-	return stream->sync ? negotiate_handover(stream, dry) : stop_for_handover(stream);
+	return stream->sync ? mzi_handover_negotiate(stream, dry) : mzi_handover_stop(stream);
 }
 
 /* The upstream has said nothing for too long: ask, then give up. */
@@ -534,7 +138,7 @@ do_duties(MziStream *stream, TimestampTz now)
 	if (state->idle_lsn > stream->position.end_lsn &&
 		(TimestampDifferenceExceeds(state->last_idle_write, now, IDLE_WRITE_MS) ||
 		 state->idle_lsn - stream->position.end_lsn >= IDLE_WRITE_BYTES))
-		write_idle_position(stream);
+		mzi_batch_write_idle(stream);
 	if (TimestampDifferenceExceeds(state->last_slot_check, now, SLOT_CHECK_MS))
 	{
 		mzi_validate_refresh_slot(state->sql, stream->shared, stream->slot);
@@ -594,8 +198,8 @@ rest(MziStream *stream, MziStreamEnd *end)
 
 	state->dry_rounds++;
 	show_contact(stream);
-	if (batch_is_over(stream, true))
-		commit_batch(stream);
+	if (mzi_batch_is_over(stream, true))
+		mzi_batch_commit(stream);
 	now = GetCurrentTimestamp();
 	if (at_boundary(state))
 	{
@@ -607,7 +211,7 @@ rest(MziStream *stream, MziStreamEnd *end)
 			return true;
 		}
 		if (state->idle_lsn > pg_atomic_read_u64(&stream->shared->applied_lsn))
-			publish_progress(stream);
+			mzi_batch_publish(stream);
 	}
 	mzi_feedback_advance(stream);
 	if (mzi_feedback_due(stream, now))
@@ -640,9 +244,9 @@ rest(MziStream *stream, MziStreamEnd *end)
 static bool
 after_message(MziStream *stream, MziStreamEnd *end)
 {
-	if (!batch_is_over(stream, false))
+	if (!mzi_batch_is_over(stream, false))
 		return false;
-	commit_batch(stream);
+	mzi_batch_commit(stream);
 	if (mzi_feedback_due(stream, GetCurrentTimestamp()))
 		mzi_feedback_send(stream, false);
 	if (should_end(stream, false, end))
@@ -691,10 +295,10 @@ follow(MziStream *stream)
 		if (state->dry_rounds > 0 || (pg_atomic_read_u64(&stream->shared->messages) & 1023) == 0)
 			state->last_received = GetCurrentTimestamp();
 		state->dry_rounds = 0;
-		if (handle_frame(stream, buffer, length))
+		if (mzi_stream_take_frame(stream, buffer, length))
 		{
 			if (state->batch_transactions > 0)
-				commit_batch(stream);
+				mzi_batch_commit(stream);
 			return MZI_STREAM_HANDOVER;
 		}
 		if (after_message(stream, &end))
@@ -804,7 +408,7 @@ mzi_stream_run(MziStream *stream)
 	if (!stream->sync)
 	{
 		pg_atomic_write_u64(&stream->shared->durable_lsn, state->durable_end);
-		publish_progress(stream);
+		mzi_batch_publish(stream);
 		mzi_source_set_state(stream->shared, MZI_SOURCE_RUNNING);
 	}
 	mzi_source_set_success(stream->shared, stream->sync);

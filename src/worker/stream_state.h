@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stream_state.h
- *	  What stream.c and feedback.c share; private to them.
+ *	  What the files of a stream share; private to them.
  *
  *-------------------------------------------------------------------------
  */
@@ -71,5 +71,20 @@ extern void mzi_feedback_advance(MziStream *stream);
 extern void mzi_feedback_send(MziStream *stream, bool reply_requested);
 extern void mzi_feedback_tick(void *arg);
 extern bool mzi_feedback_due(const MziStream *stream, TimestampTz now);
+
+/* stream_batch.c */
+extern void mzi_batch_flush(MziStream *stream);
+extern void mzi_batch_commit(MziStream *stream);
+extern void mzi_batch_write_idle(MziStream *stream);
+extern void mzi_batch_publish(MziStream *stream);
+extern bool mzi_batch_is_large(MziStream *stream);
+extern bool mzi_batch_is_over(MziStream *stream, bool dry);
+
+/* stream_message.c */
+extern bool mzi_stream_take_frame(MziStream *stream, const char *buffer, int length);
+
+/* stream_handover.c */
+extern bool mzi_handover_stop(MziStream *stream);
+extern bool mzi_handover_negotiate(MziStream *stream, bool dry);
 
 #endif							/* MZI_STREAM_STATE_H */
