@@ -246,6 +246,7 @@ extern void mzi_table_set_running(int64 id);	/* visible_xid = current */
 extern void mzi_table_set_failed(int64 id, const ErrorData *error,
 								 XLogRecPtr lsn);
 extern void mzi_table_set_snapshot(int64 id, int64 rows, int64 bytes);
+extern void mzi_table_set_leaf_partitions(int64 id, List *leaves);
 extern List *mzi_table_keys(int64 id);	/* of MziKey * */
 extern const char *mzi_table_state_name(MziTableState state);
 

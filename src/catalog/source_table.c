@@ -420,6 +420,21 @@ mzi_table_set_snapshot(int64 id, int64 rows, int64 bytes)
 	mzi_query_close(&query);
 }
 
+/* Records the leaves (oids upstream) that a published root consists of now. */
+void
+mzi_table_set_leaf_partitions(int64 id, List *leaves)
+{
+	MziQuery	query;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_put_oid_list(&query, leaves);
+	mzi_query_run(&query,
+				  "UPDATE mz_ingest.source_table"
+				  " SET leaf_partitions = $2 WHERE id = $1");
+	mzi_query_close(&query);
+}
+
 /* The recorded keys of a table: MziKey *, the primary key first. */
 List *
 mzi_table_keys(int64 id)

@@ -51,6 +51,14 @@ replace_hint(const MziSource *source, const MziTable *table, const char *extra)
 					extra);
 }
 
+/* The command that copies the table again; needs a transaction. */
+char *
+mzi_schema_resync_hint(const MziTable *table)
+{
+	return psprintf("Copy it again: SELECT mz_ingest.resync_table(name => %s);",
+					local_name_literal(table));
+}
+
 /*
  * Builds the error of a table whose upstream side changed.  why is the
  * reason; hint NULL means the usual one.

@@ -28,6 +28,23 @@ extern void mzi_snapshot_append_columns(StringInfo buf, const MziTable *table);
 extern void mzi_snapshot_append_from(StringInfo buf, const char *schema,
 									 const char *name, bool only);
 
+/* leaves.c */
+
+/* What the upstream says of the leaves of a published root. */
+typedef struct MziLeaves
+{
+	List	   *now;			/* of oid */
+	List	   *attached;		/* of oid: new ones that brought rows along */
+} MziLeaves;
+
+extern MziLeaves *mzi_leaves_ask(MziSession *sql, const MziTable *table,
+								 const MziUpstreamTable *upstream);
+extern ErrorData *mzi_leaves_compare(const MziSource *source, MziTable *table,
+									 const MziLeaves *leaves);
+
+/* compare.c */
+extern char *mzi_schema_resync_hint(const MziTable *table);
+
 /* estimate.c */
 extern int64 mzi_snapshot_estimate(MziSession *sql, const MziTable *table,
 								   const MziUpstreamTable *upstream);

@@ -8,8 +8,10 @@
  *	  transaction is open (the upstream may be this very cluster, and would
  *	  wait for us):
  *
- *		ask			introspection, and what became of tables not found
- *		compare		in a local transaction: the recorded keys, compare.c
+ *		ask			introspection, what became of tables not found, and of
+ *					the leaves of partitioned ones
+ *		compare		in a local transaction: the recorded keys, compare.c,
+ *					leaves.c
  *		estimate	the rows of what passed
  *
  *	  A table that differs is marked failed in a transaction of its own and
@@ -52,7 +54,10 @@ find_upstream(List *found, Oid oid)
 	return NULL;
 }
 
-/* Asks what became of a table that is not in the publication. */
+/*
+ * Asks what became of a table that is not in the publication.  The snapshot
+ * may still show one that is gone; its size tells.
+ */
 static MziMissing *
 ask_missing(MziSession *sql, const MziTable *table)
 {
@@ -60,7 +65,8 @@ ask_missing(MziSession *sql, const MziTable *table)
 	MziResult  *result;
 	char	   *query;
 
-	query = psprintf("SELECT c.oid, n.nspname, c.relname"
+	query = psprintf("SELECT c.oid, n.nspname, c.relname,"
+					 " pg_catalog.pg_relation_size(c.oid) IS NULL"
 					 " FROM pg_catalog.pg_class AS c"
 					 " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
 					 " WHERE c.oid = %u OR (n.nspname = %s AND c.relname = %s)",
@@ -72,6 +78,8 @@ ask_missing(MziSession *sql, const MziTable *table)
 	{
 		Oid			oid = (Oid) mzi_result_int(result, i, 0);
 
+		if (mzi_result_bool(result, i, 3))
+			continue;
 		if (oid != table->upstream_oid)
 			missing->other_oid = oid;
 		else
@@ -100,6 +108,7 @@ mzi_schema_check(MziSession *sql, const MziSource *source, List *tables,
 	List	   *oids = NIL;
 	List	   *all;
 	List	   *missing = NIL;
+	List	   *leaves = NIL;
 	List	   *errors = NIL;
 	ListCell   *lc;
 
@@ -117,6 +126,9 @@ mzi_schema_check(MziSession *sql, const MziSource *source, List *tables,
 		*found = lappend(*found, upstream);
 		missing = lappend(missing,
 						  upstream == NULL ? ask_missing(sql, table) : NULL);
+		leaves = lappend(leaves,
+						 upstream == NULL ? NULL :
+						 mzi_leaves_ask(sql, table, upstream));
 	}
 
 	StartTransactionCommand();
@@ -124,7 +136,7 @@ mzi_schema_check(MziSession *sql, const MziSource *source, List *tables,
 	MemoryContextSwitchTo(caller);
 	foreach(lc, tables)
 	{
-		const MziTable *table = lfirst(lc);
+		MziTable   *table = lfirst(lc);
 		int			i = foreach_current_index(lc);
 		const MziUpstreamTable *upstream = list_nth(*found, i);
 		const MziMissing *gone = list_nth(missing, i);
@@ -136,6 +148,8 @@ mzi_schema_check(MziSession *sql, const MziSource *source, List *tables,
 		else
 			error = mzi_schema_missing(source, table, gone->schema, gone->name,
 									   gone->other_oid);
+		if (error == NULL && list_nth(leaves, i) != NULL)
+			error = mzi_leaves_compare(source, table, list_nth(leaves, i));
 		errors = lappend(errors, error);
 	}
 	PopActiveSnapshot();

@@ -231,8 +231,9 @@ table_oids(List *tables)
 
 /*
  * Fills the columns of all tables, and can_select for tables on whose
- * published columns alone we have the right.  A NOT NULL that is still to be
- * validated (18) promises nothing about the rows that are there.
+ * published columns alone we have the right (a column that was dropped after
+ * our snapshot has no rights).  A NOT NULL that is still to be validated (18)
+ * promises nothing about the rows that are there.
  */
 static void
 read_columns(MziSession *sql, const char *publication, List *tables, const char *oids)
@@ -246,7 +247,7 @@ read_columns(MziSession *sql, const char *publication, List *tables, const char 
 	question = psprintf("SELECT a.attrelid, a.attname, a.attnum, a.atttypid,"
 						" pg_catalog.format_type(a.atttypid, a.atttypmod),"
 						" tn.nspname, t.typname, t.typtype, a.atttypmod, a.attnotnull%s, %s, %s,"
-						" pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')"
+						" coalesce(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'), true)"
 						" FROM pg_catalog.pg_attribute a"
 						" JOIN pg_catalog.pg_type t ON t.oid" EQ "a.atttypid"
 						" JOIN pg_catalog.pg_namespace tn ON tn.oid" EQ "t.typnamespace"
