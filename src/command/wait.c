@@ -24,8 +24,6 @@
 #include "command/private.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -36,7 +34,6 @@
 #define WAKE_FIRST_MS 10L		/* between two questions to the worker: at
 								 * first, and doubled up to this */
 #define WAKE_MOST_MS 500L
-#define FLUSH_NAP_MS 20L		/* between two looks at the upstream's WAL */
 #define SNAPSHOT_MS 100L		/* between two looks at the tables' states */
 
 /* WAL page headers as of 9.5 and later, in bytes (xlog_internal.h). */
@@ -374,55 +371,36 @@ record_end(XLogRecPtr lsn, int64 block_size, int64 segment_size)
 	return lsn;
 }
 
-/* Naps between two questions to the upstream, interruptible. */
-static void
-nap(long ms)
-{
-	CHECK_FOR_INTERRUPTS();
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
-					 PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-}
-
 /*
- * A position that the upstream will send up to, with everything before it
- * that is committed now.  Its inserted WAL holds all of that, but only flushed
- * WAL is ever sent, and what belongs to no commit (a page that a query has
- * pruned) may stay in memory for long.  An asynchronous commit is flushed
- * after three rounds of the WAL writer at the latest: what is not on disk
- * then is none.
+ * The end of what has been inserted into the upstream's WAL: all that is
+ * committed there is before it.
+ *
+ * Only flushed WAL is sent, and the last of it may belong to no commit (a page
+ * that a query has pruned), so that nobody flushes it for long.  Then an empty
+ * transaction is committed behind it: asynchronously, for it has written
+ * nothing, but the WAL writer now has something to flush.
  */
 static XLogRecPtr
-settled_position(MziSession *session)
+inserted_position(MziSession *session)
 {
 	const char *sql =
-	"SELECT CASE WHEN pg_catalog.pg_is_in_recovery()"
-	" THEN pg_catalog.pg_last_wal_replay_lsn()"
+	"SELECT CASE WHEN r THEN pg_catalog.pg_last_wal_replay_lsn()"
 	" ELSE pg_catalog.pg_current_wal_insert_lsn() END,"
-	" CASE WHEN pg_catalog.pg_is_in_recovery()"
-	" THEN pg_catalog.pg_last_wal_replay_lsn()"
+	" CASE WHEN r THEN pg_catalog.pg_last_wal_replay_lsn()"
 	" ELSE pg_catalog.pg_current_wal_flush_lsn() END,"
 	" pg_catalog.current_setting('wal_block_size')::pg_catalog.int8,"
-	" pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')),"
-	" (SELECT setting::pg_catalog.int8 FROM pg_catalog.pg_settings"
-	" WHERE name OPERATOR(pg_catalog.=) 'wal_writer_delay')";
+	" pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))"
+	" FROM pg_catalog.pg_is_in_recovery() r";
 	MziResult  *result = mzi_session_query(session, sql, 0);
 	XLogRecPtr	inserted = record_end(mzi_result_lsn(result, 0, 0),
 									  mzi_result_int(result, 0, 2),
 									  mzi_result_int(result, 0, 3));
 	XLogRecPtr	flushed = mzi_result_lsn(result, 0, 1);
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													3 * mzi_result_int(result, 0, 4) + FLUSH_NAP_MS);
 
 	mzi_result_free(result);
-	while (flushed < inserted && GetCurrentTimestamp() < until)
-	{
-		nap(FLUSH_NAP_MS);
-		result = mzi_session_query(session, sql, 0);
-		flushed = mzi_result_lsn(result, 0, 1);
-		mzi_result_free(result);
-	}
-	return Min(inserted, flushed);
+	if (flushed < inserted)
+		mzi_result_free(mzi_session_query(session, "SELECT pg_catalog.txid_current()", 0));
+	return inserted;
 }
 
 /* Asks the upstream for the end of what is committed there. */
@@ -437,7 +415,7 @@ upstream_position(int64 source_id)
 	MziConninfo *info = mzi_conninfo_build(mzi_connection_load(source->connection),
 										   source->owner);
 	MziSession *session = mzi_session_open(context, info, MZI_SESSION_SQL, "wait");
-	XLogRecPtr	lsn = settled_position(session);
+	XLogRecPtr	lsn = inserted_position(session);
 
 	mzi_conninfo_wipe(info);
 	MemoryContextSwitchTo(before);
