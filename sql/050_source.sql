@@ -182,7 +182,6 @@ SELECT mz_ingest.wait_for_snapshot('absent');
 SELECT mz_ingest.create_table('other_item', 'mine.src', 's2.item', text_columns => '{}');
 SELECT mz_ingest.create_table('other_item', 'mine.src', 's2.item', exclude_constraints => '{dne}');
 SELECT mz_ingest.create_table('other_item', 'mine.src', 's2.item', exclude_constraints => '{item_pkey}', exclude_all_constraints => true);
-SELECT mz_ingest.create_table('other_item', 'mine.src', 'public.item');
 SELECT mz_ingest.create_table('other_item', 'absent', 's2.item');
 SELECT mz_ingest.create_table('other_item', 'mine.src', 's2.item');
 SELECT mz_ingest.create_table('other_item', 'mine.src', 's2.item');

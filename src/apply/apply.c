@@ -181,7 +181,10 @@ mzi_apply_begin(MziApply *apply, TransactionId xid, XLogRecPtr commit_lsn)
 	apply->ntransactions++;
 }
 
-/* Our table with this upstream OID, or NULL. */
+/*
+ * The first of our tables with this upstream OID, or NULL.  Several shadow
+ * tables may follow one upstream table; they stand side by side.
+ */
 static MziApplyTable *
 find_table(MziApply *apply, uint32 relid)
 {
@@ -205,6 +208,18 @@ find_table(MziApply *apply, uint32 relid)
 	return apply->last;
 }
 
+/* The next one that follows the same upstream table, or NULL. */
+static inline MziApplyTable *
+next_table(MziApply *apply, MziApplyTable *table)
+{
+	MziApplyTable *next = table + 1;
+
+	if (next == apply->tables + apply->ntables ||
+		next->upstream_oid != table->upstream_oid)
+		return NULL;
+	return next;
+}
+
 /* A change of a relation that has not been announced. */
 static void
 raise_unknown_relation(uint32 relid)
@@ -223,14 +238,14 @@ take_relation(MziApply *apply, const MziMessage *message)
 	uint32		relid = message->u.relation.relid;
 	MziApplyTable *table = find_table(apply, relid);
 
-	if (table)
+	if (table == NULL && hash_get_num_entries(apply->ignored) < MZI_MAX_IGNORED)
+		(void) hash_search(apply->ignored, &relid, HASH_ENTER, NULL);
+	for (; table; table = next_table(apply, table))
 	{
 		apply->current = table;
 		apply->doing = "RELATION";
 		mzi_relation_map(table, &message->u.relation);
 	}
-	else if (hash_get_num_entries(apply->ignored) < MZI_MAX_IGNORED)
-		(void) hash_search(apply->ignored, &relid, HASH_ENTER, NULL);
 }
 
 /*
@@ -261,29 +276,49 @@ mzi_apply_refuse(MziApply *apply, const MziMessage *message, uint32 relid,
 }
 
 /*
- * The table of a change; NULL when it is not ours.  The relation must have
- * been announced.
+ * The first table of a change; NULL when it is not ours.  The relation must
+ * have been announced.
  */
 static MziApplyTable *
-table_of_change(MziApply *apply, uint32 relid, const char *doing,
-				const MziMessage *message)
+table_of_change(MziApply *apply, uint32 relid)
 {
 	MziApplyTable *table = find_table(apply, relid);
 
-	if (table == NULL)
-	{
-		if (hash_get_num_entries(apply->ignored) < MZI_MAX_IGNORED &&
-			hash_search(apply->ignored, &relid, HASH_FIND, NULL) == NULL)
-			raise_unknown_relation(relid);
-		return NULL;
-	}
+	if (table == NULL &&
+		hash_get_num_entries(apply->ignored) < MZI_MAX_IGNORED &&
+		hash_search(apply->ignored, &relid, HASH_FIND, NULL) == NULL)
+		raise_unknown_relation(relid);
+	return table;
+}
+
+/* Notes that a table has changes to be written. */
+static void
+mark_dirty(MziApply *apply, MziApplyTable *table)
+{
+	MemoryContext old;
+
+	if (table->dirty)
+		return;
+	old = MemoryContextSwitchTo(apply->context);
+	apply->dirty = lappend(apply->dirty, table);
+	if (!table->counted)
+		apply->counted = lappend(apply->counted, table);
+	MemoryContextSwitchTo(old);
+	table->dirty = table->counted = true;
+}
+
+/* Notes what is done to which table, and that it will have to be written. */
+static void
+begin_change(MziApply *apply, MziApplyTable *table, const char *doing,
+			 const MziMessage *message)
+{
 	apply->current = table;
 	apply->doing = doing;
 	apply->lsn = message->lsn;
 	apply->tag = apply->ntransactions - 1;
 	if (!table->mapped)
-		raise_unknown_relation(relid);
-	return table;
+		raise_unknown_relation(table->upstream_oid);
+	mark_dirty(apply, table);
 }
 
 /* A tuple must have as many values as the relation has columns. */
@@ -303,38 +338,15 @@ make_row(const MziApplyTable *table, const MziTuple *tuple)
 	return row;
 }
 
-/* Notes that a table has changes to be written. */
+/* INSERT, UPDATE or DELETE of a row of one of our tables. */
 static void
-mark_dirty(MziApply *apply, MziApplyTable *table)
+change_table(MziApply *apply, MziApplyTable *table, const MziMessage *message)
 {
-	MemoryContext old;
-
-	if (table->dirty)
-		return;
-	old = MemoryContextSwitchTo(apply->context);
-	apply->dirty = lappend(apply->dirty, table);
-	if (!table->counted)
-		apply->counted = lappend(apply->counted, table);
-	MemoryContextSwitchTo(old);
-	table->dirty = table->counted = true;
-}
-
-/* INSERT, UPDATE or DELETE. */
-static void
-take_change(MziApply *apply, const MziMessage *message)
-{
-	const char *doing = message->kind == MZI_MESSAGE_INSERT ? "INSERT" :
-	message->kind == MZI_MESSAGE_UPDATE ? "UPDATE" : "DELETE";
 	char		old_kind = message->u.change.old_kind;
-	MziApplyTable *table;
 	MziNetStatus status;
 	MziNetRow	row = {0};
 	MziNetRow	old = {0};
 
-	table = table_of_change(apply, message->u.change.relid, doing, message);
-	if (table == NULL)
-		return;
-	mark_dirty(apply, table);
 	if (message->kind != MZI_MESSAGE_DELETE)
 		row = make_row(table, &message->u.change.new_tuple);
 	if (message->kind != MZI_MESSAGE_INSERT)
@@ -364,30 +376,52 @@ take_change(MziApply *apply, const MziMessage *message)
 	apply->current = NULL;
 }
 
+/* INSERT, UPDATE or DELETE. */
+static void
+take_change(MziApply *apply, const MziMessage *message)
+{
+	const char *doing = message->kind == MZI_MESSAGE_INSERT ? "INSERT" :
+	message->kind == MZI_MESSAGE_UPDATE ? "UPDATE" : "DELETE";
+	MziApplyTable *table = table_of_change(apply, message->u.change.relid);
+
+	for (; table; table = next_table(apply, table))
+	{
+		begin_change(apply, table, doing, message);
+		change_table(apply, table, message);
+	}
+}
+
+/* TRUNCATE of one of our tables. */
+static void
+truncate_table(MziApply *apply, MziApplyTable *table)
+{
+	if (mzi_on_truncate == MZI_TRUNCATE_ERROR)
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_TRUNCATED),
+				 errmsg("table was truncated"),
+				 errdetail("Upstream table %s was truncated, and mz_ingest.on_truncate is \"error\".",
+						   table->upstream_name),
+				 errhint("%s", mzi_relation_resync_hint(table))));
+	mzi_net_truncate(&table->net);
+	table->truncates++;
+	apply->pending_rows++;
+	apply->current = NULL;
+}
+
 /* TRUNCATE of one or more relations. */
 static void
 take_truncate(MziApply *apply, const MziMessage *message)
 {
 	for (int i = 0; i < message->u.truncate.nrelids; i++)
 	{
-		uint32		relid = mzi_decode_truncate_relid(message, i);
-		MziApplyTable *table;
+		MziApplyTable *table = table_of_change(apply,
+											   mzi_decode_truncate_relid(message, i));
 
-		table = table_of_change(apply, relid, "TRUNCATE", message);
-		if (table == NULL)
-			continue;
-		if (mzi_on_truncate == MZI_TRUNCATE_ERROR)
-			ereport(ERROR,
-					(errcode(ERRCODE_MZI_TRUNCATED),
-					 errmsg("table was truncated"),
-					 errdetail("Upstream table %s was truncated, and mz_ingest.on_truncate is \"error\".",
-							   table->upstream_name),
-					 errhint("%s", mzi_relation_resync_hint(table))));
-		mark_dirty(apply, table);
-		mzi_net_truncate(&table->net);
-		table->truncates++;
-		apply->pending_rows++;
-		apply->current = NULL;
+		for (; table; table = next_table(apply, table))
+		{
+			begin_change(apply, table, "TRUNCATE", message);
+			truncate_table(apply, table);
+		}
 	}
 }
 

@@ -80,8 +80,6 @@ extern List *mzi_reference_select_requests(MziLook *look, const char *schema,
 extern MziUpstreamTable *mzi_reference_find(const MziLook *look,
 											const char *reference);
 extern void mzi_reference_check_unique(const MziLook *look, List *selections);
-extern void mzi_reference_check_new(const MziLook *look, List *selections,
-									List *tables);
 
 /* ---------- column.c: TEXT COLUMNS and EXCLUDE COLUMNS ---------- */
 extern void mzi_column_options_qualified(const MziLook *look, List *selections,

@@ -261,34 +261,3 @@ mzi_reference_check_unique(const MziLook *look, List *selections)
 		}
 	}
 }
-
-/*
- * Raises when one of the selections is of an upstream table that the source
- * already has (tables: of MziTable *): a change is applied in one place.
- */
-void
-mzi_reference_check_new(const MziLook *look, List *selections, List *tables)
-{
-	ListCell   *cell;
-
-	foreach(cell, selections)
-	{
-		const MziUpstreamTable *upstream = ((MziSelection *) lfirst(cell))->upstream;
-		ListCell   *other;
-
-		foreach(other, tables)
-		{
-			const MziTable *table = lfirst(other);
-
-			if (table->upstream_oid != upstream->oid)
-				continue;
-			ereport(ERROR,
-					(errcode(ERRCODE_DUPLICATE_OBJECT),
-					 errmsg("multiple subsources refer to table %s.%s.%s",
-							look->database_name, upstream->schema, upstream->name),
-					 errdetail("The source already has it as %s.",
-							   get_rel_name(table->relid)),
-					 errhint("Drop that one first, or make another source on the same publication.")));
-		}
-	}
-}

@@ -68,7 +68,6 @@ mzi_command_add_tables(MziName source_name, List *requests, bool if_exists)
 	selections = mzi_reference_select_requests(look, source->name.schema, requests);
 	mzi_column_check_overlap(selections);
 	mzi_reference_check_unique(look, selections);
-	mzi_reference_check_new(look, selections, mzi_table_list(source->id));
 	mzi_shadow_plan(look, selections);
 	mzi_look_raise(look);
 	mzi_look_identify(look);
