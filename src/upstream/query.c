@@ -266,9 +266,12 @@ mzi_query_collect(MziSession *session, TimestampTz deadline)
 static MziResult *
 finish_query(MziSession *session, long timeout_ms)
 {
-	MziResult  *result = mzi_query_collect(session, mzi_deadline(timeout_ms));
+	MziResult  *result;
 	ExecStatusType status;
 
+	if (session->limit_ms > 0)
+		timeout_ms = timeout_ms <= 0 ? session->limit_ms : Min(timeout_ms, session->limit_ms);
+	result = mzi_query_collect(session, mzi_deadline(timeout_ms));
 	if (result == NULL)
 		mzi_raise_timeout(session, timeout_ms);
 	status = mzi_result_status(result);

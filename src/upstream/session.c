@@ -266,6 +266,13 @@ mzi_session_set_tick(MziSession *session, MziTick tick, void *arg)
 	session->tick_arg = arg;
 }
 
+/* No statement may take longer than that, whatever its own limit is; 0 = none. */
+void
+mzi_session_set_limit(MziSession *session, long limit_ms)
+{
+	session->limit_ms = limit_ms;
+}
+
 /* ---------- opening ---------- */
 
 /* Notices of the upstream say nothing to us, and may be many. */

@@ -46,6 +46,7 @@ struct MziSession
 	bool		latch_seen;		/* we reset the latch while waiting */
 	MziTick		tick;			/* may be NULL */
 	void	   *tick_arg;
+	long		limit_ms;		/* longest time of a statement, 0 = none */
 };
 
 struct MziResult

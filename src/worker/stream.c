@@ -342,6 +342,8 @@ start(MziStream *stream)
 										  MZI_SESSION_REPLICATION,
 										  mzi_name_quote(stream->source->name));
 	mzi_session_set_tick(state->sql, mzi_feedback_tick, stream);
+	/* a silent upstream is noticed here as soon as on the stream */
+	mzi_session_set_limit(state->sql, mzi_receiver_timeout_ms);
 	mzi_validate_identity(state->replication, stream->source, &stream->position);
 	mzi_validate_slot(state->sql, stream->shared, stream->slot, &stream->position);
 	state->confirm_end = upstream_is_synchronous(state->sql);
