@@ -29,7 +29,7 @@ use Time::HiRes qw(time usleep);
 our @EXPORT = qw(
   new_upstream new_target new_proxy
   create_connection create_source add_table quote_sql
-  wait_for wait_until wait_snapshot caught_up source_state
+  try_sql wait_for wait_until wait_snapshot caught_up source_state
   table_digest tables_equal all_tables_equal
   worker_pids kill_processes kill_worker kill_walsenders crash_restart
   log_position log_since log_has_not
@@ -193,18 +193,37 @@ sub wait_until
 	}
 }
 
+# Runs statements, each in a transaction of its own, on a server that may go away
+# at any moment: (status, stdout, stderr), never an exception.  psql gets them as
+# arguments, for writing to one that could not connect would be an error here.
+sub try_sql
+{
+	my ($node, $database, @statements) = @_;
+	my ($out, $err) = ('', '');
+	my $done = eval {
+		IPC::Run::run(
+			[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database), map { ('-c', $_) } @statements ],
+			'<', '/dev/null', '>', \$out, '2>', \$err, IPC::Run::timeout($timeout + 10));
+		1;
+	};
+	my $status = $done ? $? >> 8 || $? : 255;
+	$err .= $@ if !$done;
+	chomp($out, $err);
+	return ($status, $out, $err);
+}
+
 # Waits until a query returns the expected text (default 't').  Errors of the
 # query count as "not yet": a server may be restarting.
 sub wait_for
 {
 	my ($node, $query, $expected, %options) = @_;
 	$expected //= 't';
-	my ($out, $err);
+	my ($status, $out, $err);
 	eval {
 		wait_until(
 			sub {
-				$node->psql($options{database} // 'postgres', $query, stdout => \$out, stderr => \$err);
-				return $out eq $expected;
+				($status, $out, $err) = try_sql($node, $options{database} // 'postgres', $query);
+				return $status == 0 && $out eq $expected;
 			},
 			"query", $options{timeout});
 		1;
@@ -229,20 +248,17 @@ sub caught_up
 	my $database = $options{database} // 'postgres';
 	my $limit = $options{timeout} // $timeout;
 	my $end = time + $limit;
-	my ($out, $err);
 	wait_until(
 		sub {
 			my $left = int($end - time) + 1;
-			my $rc = $down->psql(
-				$database,
-				'SELECT mz_ingest.wait_for_snapshot(source => ' . quote_sql($source) . ", timeout => '$left s');\n"
-				. 'SELECT mz_ingest.wait_for_upstream(source => ' . quote_sql($source) . ", timeout => '$left s');",
-				stdout => \$out, stderr => \$err);
-			return 1 if $rc == 0;
+			my $arguments = '(source => ' . quote_sql($source) . ", timeout => '$left s')";
+			my ($status, undef, $err) = try_sql($down, $database,
+				"SELECT mz_ingest.wait_for_snapshot$arguments", "SELECT mz_ingest.wait_for_upstream$arguments");
+			return 1 if $status == 0;
 			if (time > $end)
 			{
-				my (undef, $state) = $down->psql($database, 'TABLE mz_ingest.stat_source');
-				die "source $source did not catch up: $err\n" . ($state // '') . "\n";
+				my (undef, $state) = try_sql($down, $database, 'TABLE mz_ingest.stat_source');
+				die "source $source did not catch up: $err\n$state\n";
 			}
 			return 0;
 		},
@@ -382,9 +398,9 @@ sub kill_worker
 	my ($down, $source, $signal) = @_;
 	my $pid = wait_until(
 		sub {
-			my ($rc, $out) = $down->psql('postgres',
+			my ($status, $out) = try_sql($down, 'postgres',
 				'SELECT pid FROM mz_ingest.stat_source WHERE pid IS NOT NULL AND source_name = ' . quote_sql($source));
-			return $rc == 0 && $out;
+			return $status == 0 && $out;
 		},
 		"a worker of source $source");
 	kill_processes($signal // 'KILL', $pid);
