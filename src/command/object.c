@@ -73,9 +73,15 @@ mzi_command_check_usage(MziObjectKind kind, MziName name, Oid owner, Oid role)
 Oid
 mzi_command_check_create(const char *schema, Oid role)
 {
-	Oid			oid = get_namespace_oid(schema, false);
-	AclResult	result = mzi_compat_schema_aclcheck(oid, role, ACL_CREATE);
+	Oid			oid = get_namespace_oid(schema, true);
+	AclResult	result;
 
+	if (!OidIsValid(oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_SCHEMA),
+				 errmsg("schema \"%s\" does not exist", schema),
+				 errhint("CREATE SCHEMA %s", quote_identifier(schema))));
+	result = mzi_compat_schema_aclcheck(oid, role, ACL_CREATE);
 	if (result != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -89,6 +89,9 @@ mzi_reference_find(const MziLook *look, const char *reference)
 				 errmsg("reference to %s not found in source", reference),
 				 errdetail("Publication \"%s\" has no such table; it has %d tables.",
 						   look->publication_name, list_length(look->tables)),
+				 look->publication.all_tables ?
+				 errhint("The publication is FOR ALL TABLES: it leaves out only tables that are unlogged, temporary or foreign. If this one is unlogged, run on the upstream in database %s: ALTER TABLE %s SET LOGGED",
+						 look->database_name, without_database(parts)) :
 				 errhint("If the table exists, run on the upstream in database %s: ALTER PUBLICATION %s ADD TABLE %s",
 						 look->database_name, quote_identifier(look->publication_name),
 						 without_database(parts))));

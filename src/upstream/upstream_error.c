@@ -220,6 +220,9 @@ refusal_hint(const MziConninfo *info, MziSessionKind kind, int sqlstate,
 		case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
 			if (strstr(message, "pg_hba.conf") != NULL)
 				return pstrdup("Allow this machine, role and database in pg_hba.conf of the upstream server, then run there: SELECT pg_reload_conf();");
+			if (strstr(message, "not permitted to log in") != NULL)
+				return psprintf("On the upstream server run: ALTER ROLE %s LOGIN;",
+								shown_user(info));
 			return psprintf("On the upstream server run: CREATE ROLE %s LOGIN REPLICATION PASSWORD '...';",
 							shown_user(info));
 		case ERRCODE_INVALID_CATALOG_NAME:
