@@ -435,7 +435,7 @@ convert_cell(MziConverter *converter, char kind, const char *cell)
 					(errcode(ERRCODE_MZI_PROTOCOL_VIOLATION),
 					 errmsg("unexpected binary data in replication stream"),
 					 errdetail("The column's values are taken as text."),
-					 errhint("Set mz_ingest.binary to off and resume the source.")));
+					 errhint("Set mz_ingest.use_binary to off and resume the source.")));
 		if (convert_binary_inline(converter, cell, data, length, &result))
 			return result;
 		return call_receive(converter, data, length);

@@ -65,7 +65,7 @@ extern int	mzi_on_truncate;	/* MziOnTruncate */
 extern int	mzi_read_incomplete;	/* MziReadIncomplete */
 extern int	mzi_compatibility;	/* MziCompatibility */
 extern bool mzi_mark_replicated;
-extern bool mzi_binary;			/* ask for binary where the types allow it */
+extern bool mzi_use_binary;			/* ask for binary where the types allow it */
 extern char *mzi_secret_key_file;
 extern char *mzi_application_name;
 extern char *mzi_allowed_hosts; /* for sources of non-superusers */

@@ -42,7 +42,7 @@ int			mzi_on_truncate = MZI_TRUNCATE_APPLY;
 int			mzi_read_incomplete = MZI_READ_ERROR;
 int			mzi_compatibility = MZI_COMPATIBILITY_EXTENDED;
 bool		mzi_mark_replicated = false;
-bool		mzi_binary = true;
+bool		mzi_use_binary = true;
 char	   *mzi_secret_key_file = NULL;
 char	   *mzi_application_name = NULL;
 char	   *mzi_allowed_hosts = NULL;
@@ -96,11 +96,6 @@ define_settings_a_to_l(void)
 							NULL,
 							&mzi_batch_max_rows, 100000, 1, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomBoolVariable("mz_ingest.binary",
-							 "Ask the upstream for binary values where every type of a source is known to agree.",
-							 NULL,
-							 &mzi_binary, true,
-							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("mz_ingest.compatibility",
 							 "Refuse what Materialize refuses (strict), or do more where PostgreSQL can (extended).",
 							 NULL,
@@ -220,6 +215,11 @@ define_settings_s_to_z(void)
 							"A DELETE leaves the rows to older snapshots; above the limit they see an empty table.",
 							&mzi_truncate_delete_limit, 100000, 0, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("mz_ingest.use_binary",
+							 "Ask the upstream for binary values where every type of a source is known to agree.",
+							 NULL,
+							 &mzi_use_binary, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
 /* Defines all settings; called once by _PG_init. */

@@ -241,7 +241,7 @@ begin_copy(MziSession *sql, const MziTable *table, const MziChunk *chunk,
 static bool
 use_binary(const MziTable *table)
 {
-	if (!mzi_binary)
+	if (!mzi_use_binary)
 		return false;
 	for (int i = 0; i < table->ncolumns; i++)
 	{

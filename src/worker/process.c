@@ -84,6 +84,8 @@ mzi_process_start(Oid database, const char *activity)
 	pin_setting("intervalstyle", "postgres");
 	pin_setting("timezone", "UTC");
 	pin_setting("lc_monetary", "C");
+	pin_setting("array_nulls", "on");
+	pin_setting("xmloption", "content");
 	pin_setting("check_function_bodies", "off");
 	pgstat_report_activity(STATE_RUNNING, activity);
 }

@@ -224,6 +224,14 @@ rest(MziStream *stream, MziStreamEnd *end)
 		pg_usleep(NAP_US);
 		return false;
 	}
+	/*
+	 * An upstream that shuts down ends this session at once, but the stream's
+	 * not before all is confirmed, which we (or the main stream, for which a
+	 * sync stream waits) may not do for long.
+	 */
+	if (at_boundary(state))
+		mzi_session_check(state->sql);
+
 	if (!dlist_is_empty(&state->pairs))
 		timeout_ms = 200;
 	if (stream->sync)
@@ -312,7 +320,7 @@ follow(MziStream *stream)
 static bool
 use_binary(MziStream *stream)
 {
-	return mzi_binary && mzi_session_version(stream->state->replication) >= 140000 &&
+	return mzi_use_binary && mzi_session_version(stream->state->replication) >= 140000 &&
 		mzi_binary_is_safe(stream->tables);
 }
 

@@ -77,7 +77,7 @@ make_source('everything', 'zoo');
 make_source('plain', 'zoo', $plain);
 make_source('roots', 'zoo_root') if $version >= 130000;
 make_source('filtered', 'zoo_filtered') if $version >= 150000;
-$down->append_conf('postgresql.conf', qq{mz_ingest.binary = off});
+$down->append_conf('postgresql.conf', qq{mz_ingest.use_binary = off});
 my @databases = grep { $_ ne 'postgres' } split /\n/,
   $down->safe_psql('postgres', 'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate');
 caught_up($down, 'src', database => $_) foreach @databases;

@@ -12,7 +12,7 @@ use Test::More;
 use MziTest;
 
 my $up = new_upstream('up');
-my $down = new_target('down', conf => "mz_ingest.binary = off\nmz_ingest.retry_interval = 50ms\nmz_ingest.receiver_timeout = 5s\n");
+my $down = new_target('down', conf => "mz_ingest.use_binary = off\nmz_ingest.retry_interval = 50ms\nmz_ingest.receiver_timeout = 5s\n");
 my $proxy = new_proxy($up);
 $up->safe_psql(
 	'postgres', q{
