@@ -312,3 +312,11 @@ mzi_session_command(MziSession *session, const char *sql, long timeout_ms)
 {
 	mzi_result_free(mzi_session_query(session, sql, timeout_ms));
 }
+
+/* Between two statements: ereports when the upstream has ended the session. */
+void
+mzi_session_check(MziSession *session)
+{
+	if (!mzi_session_consume(session))
+		mzi_raise_lost(session);
+}

@@ -76,6 +76,9 @@ extern pgsocket mzi_session_socket(const MziSession *session);
 typedef void (*MziTick) (void *arg);
 extern void mzi_session_set_tick(MziSession *session, MziTick tick, void *arg);
 
+/* Between two statements: ereports when the upstream has ended the session. */
+extern void mzi_session_check(MziSession *session);
+
 /* Longest time that any statement of this session may take; 0 = none. */
 extern void mzi_session_set_limit(MziSession *session, long limit_ms);
 

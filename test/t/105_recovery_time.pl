@@ -16,6 +16,7 @@ my $down = new_target('down', conf => <<'CONF');
 mz_ingest.retry_interval = 1s
 mz_ingest.retry_interval_max = 60s
 mz_ingest.receiver_timeout = 3s
+mz_ingest.schema_validation_interval = 15s
 CONF
 my $proxy = new_proxy($up);
 $up->safe_psql(
@@ -67,7 +68,17 @@ measure('kill -9 of the source worker', sub { kill_worker($down, 'src'); wait_fo
 measure('SIGTERM of the source worker', sub { kill_worker($down, 'src', 'TERM'); 1 });
 measure('kill -9 of the target', sub { crash_restart($down); 1 });
 measure('kill -9 of the upstream', sub { crash_restart($up); 1 });
-measure('fast restart of the upstream', sub { $up->restart; 1 });
+measure(
+	'fast restart of the upstream',
+	sub {
+		change();
+		caught_up($down, 'src');
+		my $start = time;
+		$up->restart;
+		my $seconds = time - $start;
+		cmp_ok($seconds, '<', 6, sprintf('the upstream\'s shutdown does not wait for us (%.1f s)', $seconds));
+		return 1;
+	});
 measure(
 	'upstream down for some retries',
 	sub {
