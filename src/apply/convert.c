@@ -221,6 +221,9 @@ convert_text_inline(const MziConverter *converter, const char *cell,
 				return false;
 			*result = PointerGetDatum(cell);
 			return true;
+		case MZI_HOW_DATE:
+		case MZI_HOW_TIMESTAMP:
+			return mzi_convert_time_text(converter->type, data, length, result);
 		default:
 			return false;
 	}

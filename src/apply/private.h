@@ -17,6 +17,7 @@
 #define MZI_APPLY_PRIVATE_H
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/relscan.h"
 #include "apply/apply.h"
 #include "apply/arena.h"
@@ -210,6 +211,25 @@ typedef struct MziWriter
 	MziResolver resolver;
 } MziWriter;
 
+typedef struct MziHashEntry MziHashEntry;
+
+/* Inserts that wait for their slice to be full. */
+typedef struct MziSlice
+{
+	TupleTableSlot **slots;		/* made when first needed */
+	MziNetEntry **entries;
+	int			nslots;			/* made */
+	int			nrows;			/* filled */
+	Size		bytes;
+	BulkInsertState bulk;		/* NULL = none */
+
+	/* tables without a key: entries of the row-hash index */
+	MziHashEntry *hashes;		/* NULL = table with a key */
+	int64		nhashes;
+	int			hash_index;		/* which of the executor's indexes it was */
+	Relation	hash_relation;
+}			MziSlice;
+
 /* apply.c */
 extern void mzi_apply_tick(MziApply *apply);
 
@@ -252,6 +272,10 @@ extern void mzi_convert_image(MziWriter *writer, const MziImage *image,
 extern void mzi_convert_key(MziWriter *writer, const MziNetEntry *entry,
 							Datum *keys);
 
+/* convert_time.c */
+extern bool mzi_convert_time_text(Oid type, const char *data, uint32 length,
+								  Datum *result);
+
 /* resolve.c */
 extern void mzi_resolve_begin(MziResolver *resolver, MziWriter *writer);
 extern bool mzi_resolve_find(MziResolver *resolver, const MziWork *work,
@@ -279,5 +303,15 @@ extern void mzi_truncate_physically(MziApplyTable *table);
 extern void mzi_write_table(MziApply *apply, MziApplyTable *table,
 							Snapshot snapshot, CommandId cid);
 extern bool mzi_write_delete(MziWriter *writer, TupleTableSlot *slot);
+
+
+/* slice.c */
+extern void mzi_slice_begin(MziWriter *writer, MziSlice * slice, int64 n);
+extern void mzi_slice_add(MziWriter *writer, MziSlice * slice,
+						  MziNetEntry *entry, TupleTableSlot *base);
+extern void mzi_slice_end(MziWriter *writer, MziSlice * slice);
+
+/* keyless.c */
+extern void mzi_keyless_write(MziWriter *writer);
 
 #endif							/* MZI_APPLY_PRIVATE_H */

@@ -30,24 +30,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* A slice of inserts is written when it has so many rows or bytes. */
-#define SLICE_ROWS 1000
-#define SLICE_BYTES 65536
-
-/* From so many inserts on, a ring of buffers spares the others. */
-#define BULK_ROWS 10000
-
-/* Inserts that wait for their slice to be full. */
-typedef struct Slice
-{
-	TupleTableSlot **slots;		/* made when first needed */
-	MziNetEntry **entries;
-	int			nslots;			/* made */
-	int			nrows;			/* filled */
-	Size		bytes;
-	BulkInsertState bulk;		/* NULL = none */
-} Slice;
-
 /* ---------- deletes ---------- */
 
 /* A row that we found is no longer as we found it. */
@@ -192,121 +174,25 @@ write_updates(MziWriter *writer, MziWork *work, int nwork)
 
 /* ---------- inserts ---------- */
 
-/* Prepares for n inserts. */
-static void
-begin_slice(MziWriter *writer, Slice *slice, int64 n)
-{
-	memset(slice, 0, sizeof(Slice));
-	slice->slots = palloc(Min(n, SLICE_ROWS) * sizeof(TupleTableSlot *));
-	slice->entries = palloc(Min(n, SLICE_ROWS) * sizeof(MziNetEntry *));
-	if (n > BULK_ROWS)
-		slice->bulk = GetBulkInsertState();
-}
-
-/* Enters the rows of a slice, already in the table, in the indexes. */
-static void
-insert_index_entries(MziWriter *writer, Slice *slice)
-{
-	for (int i = 0; i < slice->nrows; i++)
-	{
-		mzi_report_doing(writer->apply, "INSERT", slice->entries[i]);
-		(void) mzi_compat_insert_index_tuples(writer->result, slice->slots[i],
-											  writer->estate, false, TU_All);
-		ResetPerTupleExprContext(writer->estate);
-		ExecClearTuple(slice->slots[i]);
-	}
-}
-
-/* Writes the rows of a slice; meeting an existing key is a divergence. */
-static void
-write_slice(MziWriter *writer, Slice *slice)
-{
-	MemoryContext context = CurrentMemoryContext;
-
-	if (slice->nrows == 0)
-		return;
-	mzi_report_doing(writer->apply, "INSERT", slice->entries[0]);
-	table_multi_insert(writer->heap, slice->slots, slice->nrows, writer->cid,
-					   0, slice->bulk);
-	PG_TRY();
-	{
-		insert_index_entries(writer, slice);
-	}
-	PG_CATCH();
-	{
-		if (geterrcode() != ERRCODE_UNIQUE_VIOLATION)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		mzi_report_divergence(writer->apply,
-							  "row to be inserted exists already in shadow table %s",
-							  NULL);
-	}
-	PG_END_TRY();
-	slice->nrows = 0;
-	slice->bytes = 0;
-	MemoryContextReset(writer->apply->row_context);
-}
-
-/* Adds a row to the slice; base gives unchanged columns, or is NULL. */
-static void
-add_to_slice(MziWriter *writer, Slice *slice, MziNetEntry *entry,
-			 TupleTableSlot *base)
-{
-	TupleTableSlot *slot;
-
-	if (slice->nrows == slice->nslots)
-	{
-		MemoryContext old = MemoryContextSwitchTo(writer->apply->flush_context);
-
-		slice->slots[slice->nslots++] =
-			MakeSingleTupleTableSlot(RelationGetDescr(writer->heap),
-									 &TTSOpsHeapTuple);
-		MemoryContextSwitchTo(old);
-	}
-	slot = slice->slots[slice->nrows];
-	mzi_convert_image(writer, entry->image, base, slot);
-	slot->tts_tableOid = RelationGetRelid(writer->heap);
-	if (base)
-		ExecMaterializeSlot(slot);	/* base's row is gone with the next */
-	slice->entries[slice->nrows++] = entry;
-	slice->bytes += entry->image->size;
-	if (slice->nrows == SLICE_ROWS || slice->bytes >= SLICE_BYTES)
-		write_slice(writer, slice);
-	mzi_apply_tick(writer->apply);
-}
-
-/* Writes what is left, and cleans up. */
-static void
-end_slice(MziWriter *writer, Slice *slice)
-{
-	write_slice(writer, slice);
-	for (int i = 0; i < slice->nslots; i++)
-		ExecDropSingleTupleTableSlot(slice->slots[i]);
-	if (slice->bulk)
-		FreeBulkInsertState(slice->bulk);
-	table_finish_bulk_insert(writer->heap, 0);
-}
-
 /* Inserts the rows of a keyed table. */
 static void
 write_inserts(MziWriter *writer, MziWork *work, int nwork)
 {
-	Slice		slice;
+	MziSlice	slice;
 	MemoryContext old;
 
 	if (nwork == 0)
 		return;
 	mzi_resolve_sort(writer, work, nwork);
-	begin_slice(writer, &slice, nwork);
+	mzi_slice_begin(writer, &slice, nwork);
 	old = MemoryContextSwitchTo(writer->apply->row_context);
 	for (int i = 0; i < nwork; i++)
 	{
 		mzi_report_doing(writer->apply, "INSERT", work[i].entry);
-		add_to_slice(writer, &slice, work[i].entry,
-					 find_base(writer, work[i].entry, NULL));
+		mzi_slice_add(writer, &slice, work[i].entry,
+					  find_base(writer, work[i].entry, NULL));
 	}
-	end_slice(writer, &slice);
+	mzi_slice_end(writer, &slice);
 	MemoryContextSwitchTo(old);
 	ExecClearTuple(writer->base_slot);
 }
@@ -373,64 +259,6 @@ write_keyed(MziWriter *writer)
 	write_inserts(writer, work[FATE_INSERT], count[FATE_INSERT]);
 }
 
-/* Deletes n copies of the row in new_slot. */
-static void
-delete_copies(MziWriter *writer, int64 n)
-{
-	mzi_resolve_start_hash(&writer->resolver,
-						   (int64) mzi_rowhash_slot(writer->new_slot));
-	while (n > 0)
-	{
-		if (!mzi_resolve_next(&writer->resolver, writer->old_slot))
-			mzi_report_divergence(writer->apply,
-								  "row to be deleted is missing in shadow table %s",
-								  "The table has no key; the row was looked for by all of its columns.");
-		if (mzi_rowhash_equal(writer->old_slot, writer->new_slot) &&
-			mzi_write_delete(writer, writer->old_slot))
-			n--;
-		mzi_apply_tick(writer->apply);
-	}
-}
-
-/* Writes the changes of a table without a key. */
-static void
-write_keyless(MziWriter *writer)
-{
-	MziNet	   *net = &writer->table->net;
-	MemoryContext old;
-	int64		inserts = 0;
-	Slice		slice;
-
-	old = MemoryContextSwitchTo(writer->apply->row_context);
-	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
-	{
-		if (entry->count > 0)
-			inserts += entry->count;
-		if (entry->count >= 0)
-			continue;
-		mzi_report_doing(writer->apply, "DELETE", entry);
-		mzi_convert_image(writer, entry->image, NULL, writer->new_slot);
-		delete_copies(writer, -entry->count);
-		ExecClearTuple(writer->new_slot);
-		MemoryContextReset(writer->apply->row_context);
-	}
-	MemoryContextSwitchTo(old);
-	ExecClearTuple(writer->old_slot);
-	if (inserts == 0)
-		return;
-
-	begin_slice(writer, &slice, inserts);
-	MemoryContextSwitchTo(writer->apply->row_context);
-	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
-		for (int64 i = 0; i < entry->count; i++)
-		{
-			mzi_report_doing(writer->apply, "INSERT", entry);
-			add_to_slice(writer, &slice, entry, NULL);
-		}
-	end_slice(writer, &slice);
-	MemoryContextSwitchTo(old);
-}
-
 /* Makes what the executor's index machinery needs. */
 static void
 open_executor(MziWriter *writer)
@@ -492,7 +320,7 @@ mzi_write_table(MziApply *apply, MziApplyTable *table, Snapshot snapshot,
 	if (table->table->nkeys > 0)
 		write_keyed(&writer);
 	else
-		write_keyless(&writer);
+		mzi_keyless_write(&writer);
 
 	mzi_resolve_end(&writer.resolver);
 	index_close(writer.index, NoLock);

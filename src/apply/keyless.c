@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyless.c
+ *	  Writing the net changes of a table without a key.
+ *
+ * NOTES
+ *	  Such a table is a multiset of rows: so many equal rows are added or
+ *	  taken away.  Rows to be taken away are found through the index on the row
+ *	  hash and compared byte for byte; which of several equal ones goes does
+ *	  not matter.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "apply/private.h"
+#include "executor/executor.h"
+#include "utils/memutils.h"
+
+/* Deletes n copies of the row in new_slot. */
+static void
+delete_copies(MziWriter *writer, int64 n)
+{
+	mzi_resolve_start_hash(&writer->resolver,
+						   (int64) mzi_rowhash_slot(writer->new_slot));
+	while (n > 0)
+	{
+		if (!mzi_resolve_next(&writer->resolver, writer->old_slot))
+			mzi_report_divergence(writer->apply,
+								  "row to be deleted is missing in shadow table %s",
+								  "The table has no key; the row was looked for by all of its columns.");
+		if (mzi_rowhash_equal(writer->old_slot, writer->new_slot) &&
+			mzi_write_delete(writer, writer->old_slot))
+			n--;
+		mzi_apply_tick(writer->apply);
+	}
+}
+
+/* Writes the changes of a table without a key. */
+void
+mzi_keyless_write(MziWriter *writer)
+{
+	MziNet	   *net = &writer->table->net;
+	MemoryContext old;
+	int64		inserts = 0;
+	MziSlice	slice;
+
+	old = MemoryContextSwitchTo(writer->apply->row_context);
+	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
+	{
+		if (entry->count > 0)
+			inserts += entry->count;
+		if (entry->count >= 0)
+			continue;
+		mzi_report_doing(writer->apply, "DELETE", entry);
+		mzi_convert_image(writer, entry->image, NULL, writer->new_slot);
+		delete_copies(writer, -entry->count);
+		ExecClearTuple(writer->new_slot);
+		MemoryContextReset(writer->apply->row_context);
+	}
+	MemoryContextSwitchTo(old);
+	ExecClearTuple(writer->old_slot);
+	if (inserts == 0)
+		return;
+
+	mzi_slice_begin(writer, &slice, inserts);
+	MemoryContextSwitchTo(writer->apply->row_context);
+	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
+		for (int64 i = 0; i < entry->count; i++)
+		{
+			mzi_report_doing(writer->apply, "INSERT", entry);
+			mzi_slice_add(writer, &slice, entry, NULL);
+		}
+	mzi_slice_end(writer, &slice);
+	MemoryContextSwitchTo(old);
+}
