@@ -7,9 +7,10 @@
  *	  The upstream announces a table (RELATION) before its first change, and
  *	  again when it may have changed.  Each announcement is compared with what
  *	  was recorded when the shadow table was made: columns by name, types by
- *	  OID and modifier.  More columns are fine, and so is another order; what
- *	  is missing or different stops the table for good, whatever the changes
- *	  that follow are.
+ *	  OID and modifier, and their order, which changes only when a name has
+ *	  gone to another column.  More columns are fine; what is missing or
+ *	  different stops the table for good, whatever the changes that follow
+ *	  are.
  *
  *	  Whether the upstream still sends what identifies a row is noted here and
  *	  matters only when an UPDATE or DELETE comes.
@@ -116,6 +117,39 @@ check_type(MziApplyTable *table, const MziColumn *column,
 }
 
 /*
+ * Do the recorded columns come in their order of old?  Upstream a column keeps
+ * its place for life: one that has moved is another column of that name, and
+ * nothing was said of the rows that exist.
+ */
+static void
+check_order(MziApplyTable *table)
+{
+	const MziTable *recorded = table->table;
+	const MziColumn *moved = NULL;
+
+	for (int i = 0; i < recorded->ncolumns; i++)
+	{
+		const MziColumn *column = &recorded->columns[i];
+		int			rank = 0;
+
+		for (int j = 0; j < recorded->ncolumns; j++)
+		{
+			if (recorded->columns[j].upstream_attnum < column->upstream_attnum)
+				rank++;
+			if (table->map[j] < table->map[i])
+				rank--;
+		}
+		if (rank != 0 && (moved == NULL || column->upstream_attnum < moved->upstream_attnum))
+			moved = column;
+	}
+	if (moved != NULL)
+		schema_change(table,
+					  psprintf("column \"%s\" changed position upstream (the column or table was likely dropped and recreated)",
+							   moved->name),
+					  "The upstream now sends the columns in another order.");
+}
+
+/*
  * Takes over a RELATION message of one of our tables, or raises
  * ERRCODE_MZI_SCHEMA_CHANGE.
  */
@@ -153,6 +187,7 @@ mzi_relation_map(MziApplyTable *table, const MziRelationMessage *message)
 			(full || message->columns[at].in_identity))
 			nidentity++;
 	}
+	check_order(table);
 	table->nupstream = message->ncolumns;
 	table->replica_identity = message->replica_identity;
 	table->has_identity = recorded->nkeys > 0 ?
