@@ -47,7 +47,7 @@
  * upstream's locale (the applying side pins the same).
  */
 #define STARTUP_OPTIONS \
-	"-c search_path= -c row_security=off" \
+	"-c role=none -c search_path= -c row_security=off" \
 	" -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC" \
 	" -c extra_float_digits=3 -c bytea_output=hex -c lc_monetary=C" \
 	" -c statement_timeout=0 -c lock_timeout=0" \
