@@ -5,7 +5,7 @@
  *
  * NOTES
  *	  A failure that repeats is one row: a row is added only when state,
- *	  SQLSTATE or message differ from the object's newest.  The oldest rows
+ *	  SQLSTATE, class or message differ from the object's newest.  The oldest rows
  *	  beyond mz_ingest.status_history_limit are removed as new ones come.
  *
  *-------------------------------------------------------------------------
@@ -15,32 +15,34 @@
 #include "catalog/private.h"
 #include "catalog/query.h"
 
-/* Class of an error: one that is recorded with a table is always definite. */
-static const char *
-error_class(const char *object_type, const ErrorData *error)
-{
-	if (error == NULL)
-		return NULL;
-	if (strcmp(object_type, "table") == 0)
-		return mzi_error_class_name(MZI_ERROR_DEFINITE);
-	return mzi_error_class_name(mzi_error_classify(error->sqlerrcode));
-}
-
 /*
  * Adds a state, with the error that brought it or NULL, to the history of a
- * source or a table.
+ * source or a table.  An error that is recorded with a table is definite.
  */
 void
 mzi_history_add(const char *object_type, int64 object_id,
 				const char *object_name, const char *state,
 				const ErrorData *error)
 {
+	MziErrorClass class = MZI_ERROR_DEFINITE;
+
+	if (error != NULL && strcmp(object_type, "table") != 0)
+		class = mzi_error_classify(error->sqlerrcode);
+	mzi_history_add_class(object_type, object_id, object_name, state, error, class);
+}
+
+/* The same, with the class that the error has where it happened. */
+void
+mzi_history_add_class(const char *object_type, int64 object_id,
+					  const char *object_name, const char *state,
+					  const ErrorData *error, MziErrorClass class)
+{
 	MziQuery	query;
 
 	mzi_query_open(&query);
 	mzi_put_int64(&query, object_id);
 	mzi_put_error(&query, error);
-	mzi_put_text(&query, error_class(object_type, error));
+	mzi_put_text(&query, error != NULL ? mzi_error_class_name(class) : NULL);
 	mzi_put_text(&query, object_type);
 	mzi_put_text(&query, object_name);
 	mzi_put_text(&query, state);
@@ -50,11 +52,12 @@ mzi_history_add(const char *object_type, int64 object_id,
 				  " object_type, object_name, state)"
 				  " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9"
 				  " WHERE NOT EXISTS ("
-				  "SELECT FROM (SELECT h.state, h.sqlstate, h.message"
+				  "SELECT FROM (SELECT h.state, h.sqlstate, h.message, h.error_class"
 				  " FROM mz_ingest.status_history h WHERE h.object_id = $1"
 				  " ORDER BY h.id DESC LIMIT 1) newest"
 				  " WHERE newest.state = $9"
 				  " AND newest.sqlstate IS NOT DISTINCT FROM $2"
+				  " AND newest.error_class IS NOT DISTINCT FROM $6"
 				  " AND newest.message IS NOT DISTINCT FROM $3)");
 	if (query.rows > 0)
 	{

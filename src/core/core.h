@@ -146,7 +146,9 @@ typedef struct MziSourceShared
 	MziSourceState state;
 	int			failures;		/* in a row, source worker */
 	TimestampTz next_start;		/* back-off */
+	int			violations;		/* those of them that broke the protocol */
 	int			sync_failures;
+	int			sync_violations;
 	TimestampTz sync_next_start;
 	MziSharedError error;
 	MziSharedError sync_error;
@@ -272,6 +274,7 @@ extern void mzi_source_count_helper(MziSourceShared *source, int delta);
 extern void mzi_source_set_state(MziSourceShared *source, MziSourceState state);
 extern void mzi_source_set_failure(MziSourceShared *source, bool sync,
 								   const ErrorData *error, MziErrorClass class);
+extern int	mzi_source_count_violation(MziSourceShared *source, bool sync);
 extern void mzi_source_set_success(MziSourceShared *source, bool sync);
 
 /* places of the cluster-wide pool of processes that copy tables */

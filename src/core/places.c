@@ -293,6 +293,21 @@ mzi_source_set_failure(MziSourceShared *source, bool sync,
 	mzi_progress_broadcast();
 }
 
+/*
+ * The upstream has broken the protocol: how often since it last worked, this
+ * one included?
+ */
+int
+mzi_source_count_violation(MziSourceShared *source, bool sync)
+{
+	int			count;
+
+	LWLockAcquire(mzi_shared->lock, LW_EXCLUSIVE);
+	count = sync ? ++source->sync_violations : ++source->violations;
+	LWLockRelease(mzi_shared->lock);
+	return count;
+}
+
 /* Forgets failures: it works again. */
 void
 mzi_source_set_success(MziSourceShared *source, bool sync)
@@ -301,6 +316,7 @@ mzi_source_set_success(MziSourceShared *source, bool sync)
 	if (sync)
 	{
 		source->sync_failures = 0;
+		source->sync_violations = 0;
 		source->sync_next_start = 0;
 		source->sync_error.sqlstate = 0;
 		source->sync_error.since = 0;
@@ -308,6 +324,7 @@ mzi_source_set_success(MziSourceShared *source, bool sync)
 	else
 	{
 		source->failures = 0;
+		source->violations = 0;
 		source->next_start = 0;
 		source->error.sqlstate = 0;
 		source->error.since = 0;

@@ -30,6 +30,16 @@
 
 #define CANCEL_TIMEOUT_MS 5000
 
+/* Ends who reads a slot, if our role may: else the caller names the process. */
+#define TERMINATE_READER \
+	"SELECT pg_catalog.pg_terminate_backend(s.active_pid)" \
+	" FROM pg_catalog.pg_replication_slots s" \
+	" JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) s.active_pid" \
+	" JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.usesysid" \
+	" JOIN pg_catalog.pg_roles u ON u.rolname OPERATOR(pg_catalog.=) current_user" \
+	" WHERE s.slot_name OPERATOR(pg_catalog.=) %s AND (u.rolsuper OR NOT r.rolsuper" \
+	" AND (pg_catalog.pg_has_role(r.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_signal_backend', 'USAGE')))"
+
 static void raise_slot_timeout(MziSession *replication, const char *slot) pg_attribute_noreturn();
 
 /* A fresh name: materialize_ and 32 hexadecimal digits. */
@@ -302,11 +312,8 @@ mzi_slot_free(MziSession *sql, const char *slot)
 	MziSlotInfo info = mzi_slot_info(sql, slot);
 
 	if (info.active)
-		mzi_session_command(sql, psprintf("SELECT pg_catalog.pg_terminate_backend(s.active_pid)"
-										  " FROM pg_catalog.pg_replication_slots s"
-										  " WHERE s.slot_name OPERATOR(pg_catalog.=) %s"
-										  " AND s.active_pid IS NOT NULL",
-										  mzi_quote_literal(slot)), SHORT_TIMEOUT_MS);
+		mzi_session_command(sql, psprintf(TERMINATE_READER, mzi_quote_literal(slot)),
+							SHORT_TIMEOUT_MS);
 	while (info.active && GetCurrentTimestamp() < deadline)
 	{
 		/* the upstream does the waiting: a statement can be interrupted */

@@ -168,6 +168,7 @@ mzi_raise_lost(MziSession *session)
 			 errmsg("connection closed"),
 			 reason[0] != '\0' ? errdetail_internal("%s", reason) :
 			 errdetail("The connection to the upstream server cannot be used any more."),
+			 errhint("Should it not come back by itself, look at the upstream server's log and at the network."),
 			 session_context(session)));
 }
 

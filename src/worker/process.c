@@ -26,6 +26,9 @@
 #include "utils/snapmgr.h"
 #include "worker/worker.h"
 
+/* Protocol violations in a row that stop a source for good. */
+#define MAX_VIOLATIONS 4
+
 /* A place that this process has taken, for its exit. */
 static MziSourceShared *attached = NULL;
 static bool attached_as_sync = false;
@@ -83,6 +86,8 @@ mzi_process_start(Oid database, const char *activity)
 	pin_setting("datestyle", "ISO");
 	pin_setting("intervalstyle", "postgres");
 	pin_setting("timezone", "UTC");
+	pin_setting("standard_conforming_strings", "on");
+	pin_setting("transform_null_equals", "off");
 	pin_setting("lc_monetary", "C");
 	pin_setting("array_nulls", "on");
 	pin_setting("xmloption", "content");
@@ -202,9 +207,27 @@ mzi_process_fail_table(int64 table, ErrorData *error, XLogRecPtr lsn)
 }
 
 /*
+ * A source's stream (sync: the one that catches up) works: forgets failures;
+ * the main stream's history says when.
+ */
+void
+mzi_process_works(MziSourceShared *shared, bool sync)
+{
+	mzi_source_set_success(shared, sync);
+	if (sync)
+		return;
+	mzi_source_set_state(shared, MZI_SOURCE_RUNNING);
+	mzi_process_begin();
+	mzi_history_add("source", shared->key.source, shared->name, "running", NULL);
+	mzi_process_commit();
+	mzi_progress_broadcast();
+}
+
+/*
  * Records why a (sync) worker ends: in shared memory and the history, and a
- * definite error in the source's row, so that it is not started again.  The
- * same protocol violation for the fourth time is definite.
+ * definite error in the source's row, so that it is not started again.  A
+ * protocol violation for the fourth time, without success in between, is
+ * definite.
  */
 void
 mzi_process_fail(MziSourceShared *shared, bool sync, ErrorData *error)
@@ -213,7 +236,7 @@ mzi_process_fail(MziSourceShared *shared, bool sync, ErrorData *error)
 	MziSource  *source;
 
 	if (error->sqlerrcode == ERRCODE_MZI_PROTOCOL_VIOLATION &&
-		(sync ? shared->sync_failures : shared->failures) >= 3)
+		mzi_source_count_violation(shared, sync) >= MAX_VIOLATIONS)
 		class = MZI_ERROR_DEFINITE;
 	mzi_source_set_failure(shared, sync, error, class);
 
@@ -222,7 +245,8 @@ mzi_process_fail(MziSourceShared *shared, bool sync, ErrorData *error)
 		mzi_source_load(shared->key.source, true) : NULL;
 	if (source != NULL)
 	{
-		mzi_history_add("source", source->id, shared->name, "stalled", error);
+		mzi_history_add_class("source", source->id, shared->name, "stalled",
+							  error, class);
 		if (class == MZI_ERROR_DEFINITE)
 		{
 			mzi_source_set_error(source->id, error);

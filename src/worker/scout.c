@@ -65,8 +65,10 @@ report_source(const MziSource *source)
 	{
 		/* resumed: try at once, whatever was before */
 		shared->failures = 0;
+		shared->violations = 0;
 		shared->next_start = 0;
 		shared->sync_failures = 0;
+		shared->sync_violations = 0;
 		shared->sync_next_start = 0;
 		shared->error.sqlstate = 0;
 		shared->sync_error.sqlstate = 0;

@@ -51,6 +51,18 @@ mzi_sync_is_pending(const MziTable *table)
 		table->state == MZI_TABLE_CATCHING_UP;
 }
 
+/* Not yet; after a failure the source counts as stalled until it works. */
+static void
+set_starting(MziSourceShared *shared)
+{
+	bool		failing;
+
+	mzi_shmem_lock(LW_SHARED);
+	failing = shared->failures > 0;
+	mzi_shmem_unlock();
+	mzi_source_set_state(shared, failing ? MZI_SOURCE_STALLED : MZI_SOURCE_STARTING);
+}
+
 /* Reads the source's rows into the current memory context. */
 static Rows *
 read_rows(int64 id)
@@ -169,7 +181,7 @@ run_once(MziSourceShared *shared, MziStream *stream)
 	want_sync(shared, rows->sync_wanted);
 	if (rows->source->slot == NULL)
 	{
-		mzi_source_set_state(shared, MZI_SOURCE_STARTING);
+		set_starting(shared);
 		return wait_for_rows(shared, generation);
 	}
 	if (!rows->has_position)
@@ -233,7 +245,7 @@ mzi_main_source_worker(Datum arg)
 	if (shared == NULL)
 		proc_exit(0);
 	pg_atomic_fetch_add_u64(&shared->restarts, 1);
-	mzi_source_set_state(shared, MZI_SOURCE_STARTING);
+	set_starting(shared);
 	stream = MemoryContextAllocZero(TopMemoryContext, sizeof(MziStream));
 
 	PG_TRY();

@@ -210,6 +210,8 @@ rest(MziStream *stream, MziStreamEnd *end)
 			*end = MZI_STREAM_RELOAD;
 			return true;
 		}
+		if (state->idle_lsn >= state->started_before)
+			mzi_batch_note_works(stream);
 		if (state->idle_lsn > pg_atomic_read_u64(&stream->shared->applied_lsn))
 			mzi_batch_publish(stream);
 	}
@@ -352,7 +354,8 @@ start(MziStream *stream)
 	mzi_session_set_tick(state->sql, mzi_feedback_tick, stream);
 	/* a silent upstream is noticed here as soon as on the stream */
 	mzi_session_set_limit(state->sql, mzi_receiver_timeout_ms);
-	mzi_validate_identity(state->replication, stream->source, &stream->position);
+	state->started_before = mzi_validate_identity(state->replication, stream->source,
+												  &stream->position);
 	mzi_validate_slot(state->sql, stream->shared, stream->slot, &stream->position);
 	state->confirm_end = upstream_is_synchronous(state->sql);
 
@@ -419,9 +422,7 @@ mzi_stream_run(MziStream *stream)
 	{
 		pg_atomic_write_u64(&stream->shared->durable_lsn, state->durable_end);
 		mzi_batch_publish(stream);
-		mzi_source_set_state(stream->shared, MZI_SOURCE_RUNNING);
 	}
-	mzi_source_set_success(stream->shared, stream->sync);
 	end = follow(stream);
 
 	mzi_apply_destroy(stream->apply);

@@ -85,6 +85,21 @@ mzi_batch_publish(MziStream *stream)
 	mzi_progress_broadcast();
 }
 
+/*
+ * Something has been applied, or nothing was left to apply: failures are over.
+ * To connect is not enough: what made the stream fail may come again at once,
+ * and the retries would neither slow down nor end.
+ */
+void
+mzi_batch_note_works(MziStream *stream)
+{
+	if (stream->state->works)
+		return;
+	stream->state->works = true;
+	mzi_process_works(stream->shared, stream->sync);
+	MemoryContextSwitchTo(stream->context);
+}
+
 /* Ends the batch: one local commit for all its upstream transactions. */
 void
 mzi_batch_commit(MziStream *stream)
@@ -108,6 +123,7 @@ mzi_batch_commit(MziStream *stream)
 							(uint64) stream->position.committed_at);
 	}
 	state->batch_transactions = 0;
+	mzi_batch_note_works(stream);
 	mzi_batch_publish(stream);
 	pgstat_report_stat(false);
 }
@@ -145,6 +161,7 @@ mzi_batch_write_idle(MziStream *stream)
 	open_local(state);
 	commit_local(stream);
 	state->last_idle_write = GetCurrentTimestamp();
+	mzi_batch_note_works(stream);
 	mzi_batch_publish(stream);
 }
 

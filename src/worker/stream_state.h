@@ -41,6 +41,8 @@ typedef struct MziStreamState
 	bool		local_open;		/* a local transaction is open */
 
 	/* progress */
+	bool		works;			/* failures before it are forgotten */
+	XLogRecPtr	started_before; /* end of the upstream's WAL at the start */
 	bool		proof_pending;	/* the last applied transaction must come */
 	XLogRecPtr	received_lsn;	/* last byte seen */
 	XLogRecPtr	idle_lsn;		/* nothing is in flight before this */
@@ -76,6 +78,7 @@ extern bool mzi_feedback_due(const MziStream *stream, TimestampTz now);
 extern void mzi_batch_flush(MziStream *stream);
 extern void mzi_batch_commit(MziStream *stream);
 extern void mzi_batch_write_idle(MziStream *stream);
+extern void mzi_batch_note_works(MziStream *stream);
 extern void mzi_batch_publish(MziStream *stream);
 extern bool mzi_batch_is_large(MziStream *stream);
 extern bool mzi_batch_is_over(MziStream *stream, bool dry);

@@ -143,7 +143,7 @@ make_slot(MziSync *sync)
 
 	sync->exporter = mzi_session_open(sync->context, sync->conninfo,
 									  MZI_SESSION_REPLICATION, "snapshot");
-	mzi_validate_identity(sync->exporter, sync->source, NULL);
+	(void) mzi_validate_identity(sync->exporter, sync->source, NULL);
 	slot = record_intent(sync);
 	sync->consistent_point = mzi_replication_create_slot(sync->exporter, slot,
 														 &sync->snapshot);

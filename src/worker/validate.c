@@ -33,9 +33,9 @@ resync_command(const MziSource *source)
 
 /*
  * Is this the server that the source follows?  position: what we have of it,
- * NULL when nothing yet.
+ * NULL when nothing yet.  Returns the end of the server's WAL.
  */
-void
+XLogRecPtr
 mzi_validate_identity(MziSession *replication, const MziSource *source,
 					  const MziPosition *position)
 {
@@ -65,6 +65,7 @@ mzi_validate_identity(MziSession *replication, const MziSource *source,
 						   LSN_FORMAT_ARGS(position->end_lsn),
 						   LSN_FORMAT_ARGS(system.end_of_wal)),
 				 errhint("Start over with: %s", resync_command(source))));
+	return system.end_of_wal;
 }
 
 /* Copies the slot's health into shared memory, for stat_upstream_slot. */
@@ -162,7 +163,7 @@ validate_publication(MziSession *sql, const MziSource *source)
 				 errmsg("options of publication \"%s\" have changed", source->publication),
 				 errdetail("They were %s, now they are %s.",
 						   source->publication_options, now.options),
-				 errhint("Change them back, then SELECT mz_ingest.resume_source(...), or start over with: %s",
+				 errhint("Changes that were not published in between are lost, whatever the options are now. Start over with: %s",
 						 resync_command(source))));
 }
 

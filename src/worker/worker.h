@@ -70,6 +70,7 @@ extern void mzi_process_begin(void);
 extern void mzi_process_commit(void);
 extern void mzi_process_fail_table(int64 table, ErrorData *error, XLogRecPtr lsn);
 extern void mzi_process_fail(MziSourceShared *shared, bool sync, ErrorData *error);
+extern void mzi_process_works(MziSourceShared *shared, bool sync);
 
 /*
  * stream.c: one replication stream, applied until there is a reason to end.
@@ -106,8 +107,9 @@ extern MziStreamEnd mzi_stream_run(MziStream *stream);
 extern bool mzi_sync_is_pending(const MziTable *table);
 
 /* validate.c: is the upstream what was recorded? */
-extern void mzi_validate_identity(MziSession *replication, const MziSource *source,
-								  const MziPosition *position);
+extern XLogRecPtr mzi_validate_identity(MziSession *replication,
+										const MziSource *source,
+										const MziPosition *position);
 extern void mzi_validate_slot(MziSession *sql, MziSourceShared *shared,
 							  const char *slot, const MziPosition *position);
 extern bool mzi_validate_schema(MziSession *sql, const MziSource *source,
