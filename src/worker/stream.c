@@ -359,8 +359,13 @@ start(MziStream *stream)
 	mzi_validate_slot(state->sql, stream->shared, stream->slot, &stream->position);
 	state->confirm_end = upstream_is_synchronous(state->sql);
 
+	/*
+	 * No proof when the slot is past the transaction: it was confirmed while
+	 * the upstream waited for us as a synchronous standby.
+	 */
 	if (!stream->sync && !state->confirm_end &&
-		!XLogRecPtrIsInvalid(stream->position.commit_lsn))
+		!XLogRecPtrIsInvalid(stream->position.commit_lsn) &&
+		stream->shared->slot_confirmed_flush <= stream->position.commit_lsn)
 	{
 		from = stream->position.commit_lsn;
 		state->proof_pending = true;
