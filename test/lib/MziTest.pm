@@ -483,7 +483,7 @@ sub start_load
 sub stop_load
 {
 	my ($load) = @_;
-	$load->{run}->signal('INT');
+	$load->{run}->signal('TERM');	# INT is ignored by what a shell starts in the background
 	eval { $load->{run}->finish };
 	wait_for($load->{node}, q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'}, '0');
 	return $load->{output};
