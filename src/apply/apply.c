@@ -147,7 +147,6 @@ mzi_apply_create(MemoryContext parent, Oid database, List *tables,
 void
 mzi_apply_destroy(MziApply *apply)
 {
-	mzi_target_forget(apply);
 	MemoryContextDelete(apply->context);
 }
 

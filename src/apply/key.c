@@ -86,16 +86,37 @@ make_statement(Relation heap)
 	return statement;
 }
 
-/* Builds the index. */
+/* Builds the index; rows with equal keys are a divergence. */
 static void
 define_index(Oid relid, IndexStmt *statement)
 {
 	bool		has_snapshot = ActiveSnapshotSet();
+	MemoryContext context = CurrentMemoryContext;
 
 	if (!has_snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	mzi_guard_bypass++;
-	(void) mzi_compat_define_index(relid, statement);
+	PG_TRY();
+	{
+		(void) mzi_compat_define_index(relid, statement);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_UNIQUE_VIOLATION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_DIVERGENCE),
+				 errmsg("shadow table %s has rows with equal keys",
+						quote_qualified_identifier(statement->relation->schemaname,
+												   statement->relation->relname)),
+				 errdetail("What was copied cannot have been one snapshot of the upstream table."),
+				 errhint("Run SELECT mz_ingest.resync_table(%s); to copy the table again.",
+						 quote_literal_cstr(quote_qualified_identifier(statement->relation->schemaname,
+																	   statement->relation->relname)))));
+	}
+	PG_END_TRY();
 	mzi_guard_bypass--;
 	if (!has_snapshot)
 		PopActiveSnapshot();

@@ -129,6 +129,7 @@ typedef struct MziApplyTransaction
 struct MziApply
 {
 	dlist_node	node;			/* in the list of live ones */
+	MemoryContextCallback callback; /* takes it out of there */
 	MemoryContext context;
 	MemoryContext flush_context;
 	MemoryContext row_context;
@@ -252,7 +253,6 @@ extern char *mzi_relation_resync_hint(const MziApplyTable *table);
 
 /* target.c */
 extern void mzi_target_register(MziApply *apply);
-extern void mzi_target_forget(MziApply *apply);
 extern MziTarget *mzi_target_get(MziApplyTable *table, Relation heap);
 
 /* index.c */

@@ -52,7 +52,14 @@ forget_relation(Datum arg, Oid relid)
 	}
 }
 
-/* From now on changes of apply's tables are noticed. */
+/* Context callback: an MziApply is going away, whoever frees it. */
+static void
+forget_apply(void *arg)
+{
+	dlist_delete(&((MziApply *) arg)->node);
+}
+
+/* From now on, as long as apply lives, changes of its tables are noticed. */
 void
 mzi_target_register(MziApply *apply)
 {
@@ -62,13 +69,9 @@ mzi_target_register(MziApply *apply)
 		CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
 	registered = true;
 	dlist_push_head(&live, &apply->node);
-}
-
-/* The opposite, before apply goes away. */
-void
-mzi_target_forget(MziApply *apply)
-{
-	dlist_delete(&apply->node);
+	apply->callback.func = forget_apply;
+	apply->callback.arg = apply;
+	MemoryContextRegisterResetCallback(apply->context, &apply->callback);
 }
 
 /* Refuses a shadow table for what it has. */
