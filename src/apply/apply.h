@@ -89,4 +89,18 @@ typedef struct MziTableOwnerSwitch
 extern void mzi_owner_enter(Oid owner, MziTableOwnerSwitch *saved);
 extern void mzi_owner_leave(const MziTableOwnerSwitch *saved);
 
+/* In PG_CATCH around the owner's code: the error concerns this table only */
+extern void mzi_owner_rethrow(MemoryContext context) pg_attribute_noreturn();
+
+/* The type whose code owner must not run, because another role may change it */
+extern Oid	mzi_owner_find_stranger(Oid type, Oid owner);
+extern void mzi_owner_refuse_type(const char *table, const char *column,
+								  Oid type, Oid owner) pg_attribute_noreturn();
+
+/* The statement that makes such a type one's own */
+extern char *mzi_owner_type_hint(Oid type, Oid owner);
+
+/* The role that owns a type, for messages */
+extern char *mzi_owner_of_type(Oid type);
+
 #endif							/* MZI_APPLY_H */

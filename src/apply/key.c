@@ -57,10 +57,13 @@ find_index(const MziTable *table, Relation heap)
 	AttrNumber	attnums[INDEX_MAX_KEYS] = {0};
 	int			nattnums = 0;
 	Oid			result = InvalidOid;
+	MziTableOwnerSwitch saved;
 	ListCell   *cell;
 
 	foreach(cell, key_columns(table))
 		attnums[nattnums++] = get_attnum(table->relid, lfirst(cell));
+	/* reading an index expression evaluates the constants in it */
+	mzi_owner_enter(heap->rd_rel->relowner, &saved);
 	foreach(cell, RelationGetIndexList(heap))
 	{
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
@@ -70,6 +73,7 @@ find_index(const MziTable *table, Relation heap)
 			result = RelationGetRelid(index);
 		index_close(index, AccessShareLock);
 	}
+	mzi_owner_leave(&saved);
 	return result;
 }
 

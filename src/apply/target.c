@@ -134,6 +134,18 @@ type_runs_code(Oid type)
 	}
 }
 
+/* Refuses a column whose type runs code of somebody else. */
+static void
+refuse_strangers(MziApplyTable *table, Relation heap, Form_pg_attribute column)
+{
+	Oid			stranger = mzi_owner_find_stranger(column->atttypid,
+												   heap->rd_rel->relowner);
+
+	if (OidIsValid(stranger))
+		mzi_owner_refuse_type(table->local_name, NameStr(column->attname),
+							  stranger, heap->rd_rel->relowner);
+}
+
 /* Finds the recorded columns in the table; there must be no others. */
 static void
 find_columns(MziApplyTable *table, Relation heap, MziTarget *target)
@@ -167,6 +179,7 @@ find_columns(MziApplyTable *table, Relation heap, MziTarget *target)
 		converter->not_null = attribute->attnotnull;
 		mzi_convert_prepare(converter, attribute->atttypid,
 							attribute->atttypmod, &recorded->columns[i]);
+		refuse_strangers(table, heap, attribute);
 		if (type_runs_code(attribute->atttypid))
 			target->runs_code = true;
 		if (recorded->columns[i].key_position == 0)
@@ -331,7 +344,15 @@ mzi_target_get(MziApplyTable *table, Relation heap)
 	find_columns(table, heap, target);
 	mzi_owner_enter(target->owner, &saved); /* reading an index expression can
 											 * evaluate parts of it */
-	find_indexes(table, heap, target);
+	PG_TRY();
+	{
+		find_indexes(table, heap, target);
+	}
+	PG_CATCH();
+	{
+		mzi_owner_rethrow(context);
+	}
+	PG_END_TRY();
 	mzi_owner_leave(&saved);
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(context, table->apply->context);

@@ -293,6 +293,48 @@ close_executor(MziWriter *writer)
 	FreeExecutorState(writer->estate);
 }
 
+/* Writes the net changes once the table is open and its target known. */
+static void
+write_changes(MziWriter *writer)
+{
+	MziApplyTable *table = writer->table;
+
+	open_executor(writer);
+	writer->index = index_open(writer->target->index, RowExclusiveLock);
+	mzi_resolve_begin(&writer->resolver, writer);
+
+	if (table->net.truncated && !table->truncate_file)
+		mzi_truncate_delete(writer);
+	if (table->table->nkeys > 0)
+		write_keyed(writer);
+	else
+		mzi_keyless_write(writer);
+
+	mzi_resolve_end(&writer->resolver);
+	index_close(writer->index, NoLock);
+	close_executor(writer);
+}
+
+/* The same as the table's owner, whose code may run. */
+static void
+write_changes_as_owner(MziWriter *writer)
+{
+	MemoryContext context = CurrentMemoryContext;
+	MziTableOwnerSwitch saved;
+
+	mzi_owner_enter(writer->target->owner, &saved);
+	PG_TRY();
+	{
+		write_changes(writer);
+	}
+	PG_CATCH();
+	{
+		mzi_owner_rethrow(context);
+	}
+	PG_END_TRY();
+	mzi_owner_leave(&saved);
+}
+
 /*
  * Writes the net changes of a table, which is locked, in the flush's memory
  * context and under its active snapshot.  A table that is gone is passed over.
@@ -301,7 +343,6 @@ void
 mzi_write_table(MziApply *apply, MziApplyTable *table, Snapshot snapshot,
 				CommandId cid)
 {
-	MziTableOwnerSwitch saved;
 	MziWriter	writer = {.apply = apply,.table = table,.snapshot = snapshot,
 	.cid = cid};
 
@@ -310,22 +351,8 @@ mzi_write_table(MziApply *apply, MziApplyTable *table, Snapshot snapshot,
 		return;
 	writer.target = mzi_target_get(table, writer.heap);
 	if (writer.target->runs_code)
-		mzi_owner_enter(writer.target->owner, &saved);
-	open_executor(&writer);
-	writer.index = index_open(writer.target->index, RowExclusiveLock);
-	mzi_resolve_begin(&writer.resolver, &writer);
-
-	if (table->net.truncated && !table->truncate_file)
-		mzi_truncate_delete(&writer);
-	if (table->table->nkeys > 0)
-		write_keyed(&writer);
+		write_changes_as_owner(&writer);
 	else
-		mzi_keyless_write(&writer);
-
-	mzi_resolve_end(&writer.resolver);
-	index_close(writer.index, NoLock);
-	close_executor(&writer);
-	if (writer.target->runs_code)
-		mzi_owner_leave(&saved);
+		write_changes(&writer);
 	relation_close(writer.heap, NoLock);
 }

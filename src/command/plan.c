@@ -19,6 +19,7 @@
 
 #include "command/private.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 /* Is the name in the list (of char *)? */
@@ -63,6 +64,33 @@ report_reg_type(MziLook *look, const MziUpstreamTable *table,
 }
 
 /*
+ * A finding about a column whose local type runs code of another role: it
+ * would run with the rights of the table's owner, which is the caller unless
+ * the table exists.
+ */
+static void
+report_stranger(MziLook *look, const MziSelection *selection,
+				const MziUpstreamColumn *column, Oid type)
+{
+	const MziUpstreamTable *table = selection->upstream;
+	Oid			owner = OidIsValid(selection->owner) ? selection->owner : GetUserId();
+	Oid			stranger = OidIsValid(type) ?
+	mzi_owner_find_stranger(type, owner) : InvalidOid;
+
+	if (!OidIsValid(stranger))
+		return;
+	mzi_findings_add(look->findings, ERRCODE_INSUFFICIENT_PRIVILEGE,
+					 psprintf("types run code of other roles with the rights of role %s",
+							  GetUserNameFromId(owner, false)),
+					 psprintf("%s.%s.%s (type %s of role %s)", table->schema,
+							  table->name, column->name,
+							  format_type_be(stranger),
+							  mzi_owner_of_type(stranger)),
+					 psprintf("Run here: %s Or use the TEXT COLUMNS option.",
+							  mzi_owner_type_hint(stranger, owner)));
+}
+
+/*
  * Fills the planned table's columns.  Columns of types that cannot be had are
  * left out and appended to "unsupported".
  */
@@ -80,12 +108,13 @@ plan_columns(MziLook *look, MziSelection *selection, StringInfo unsupported)
 		MziColumn  *column = &table->columns[table->ncolumns];
 		bool		as_text = has_name(selection->text_columns, source->name);
 		char	   *type = "text";
+		Oid			local_type = InvalidOid;
 		MziTypeVerdict verdict = MZI_TYPE_GOOD;
 
 		if (!source->published || has_name(selection->exclude_columns, source->name))
 			continue;
 		if (!as_text)
-			verdict = mzi_type_resolve(source, &type);
+			verdict = mzi_type_resolve(source, &type, &local_type);
 		if (verdict == MZI_TYPE_REG)
 			report_reg_type(look, upstream, source);
 		if (verdict == MZI_TYPE_UNSUPPORTED)
@@ -94,6 +123,7 @@ plan_columns(MziLook *look, MziSelection *selection, StringInfo unsupported)
 							 source->name, source->type);
 		if (verdict != MZI_TYPE_GOOD)
 			continue;
+		report_stranger(look, selection, source, local_type);
 		column->name = pstrdup(source->name);
 		column->upstream_attnum = source->attnum;
 		column->upstream_type = source->type;

@@ -67,6 +67,7 @@ typedef struct MziSelection
 	List	   *exclude_columns;
 	List	   *exclude_constraints;
 	bool		exclude_all_constraints;
+	Oid			owner;			/* of the shadow table, if there is one */
 	/* filled by mzi_shadow_plan */
 	MziTable   *table;
 	List	   *keys;			/* of MziKey *: those recorded */
@@ -99,7 +100,7 @@ typedef enum MziTypeVerdict
 } MziTypeVerdict;
 
 extern MziTypeVerdict mzi_type_resolve(const MziUpstreamColumn *column,
-									   char **sql_type);
+									   char **sql_type, Oid *local_type);
 
 /* ---------- shadow.c: tables of ours ---------- */
 extern void mzi_shadow_plan(MziLook *look, List *selections);

@@ -15,6 +15,9 @@
 #include "postgres.h"
 
 #include "command/private.h"
+#include "utils/syscache.h"
+#include "catalog/pg_class.h"
+#include "access/htup_details.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -92,7 +95,13 @@ static void
 apply_recorded_options(MziSelection *selection, const MziTable *table)
 {
 	ListCell   *cell;
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid));
 
+	if (HeapTupleIsValid(tuple))
+	{
+		selection->owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
 	selection->text_columns = table->text_columns;
 	selection->exclude_columns = table->exclude_columns;
 	selection->exclude_all_constraints = table->exclude_all_constraints;

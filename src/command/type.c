@@ -95,10 +95,10 @@ find_by_name(const char *type_name, int32 *typmod)
 
 /*
  * Finds the local type of an upstream column and how SQL writes it (palloc'd,
- * with its type modifier).
+ * with its type modifier).  Both are set only when the verdict is good.
  */
 MziTypeVerdict
-mzi_type_resolve(const MziUpstreamColumn *column, char **sql_type)
+mzi_type_resolve(const MziUpstreamColumn *column, char **sql_type, Oid *local_type)
 {
 	bool		core = strcmp(column->type_schema, "pg_catalog") == 0;
 	int32		typmod = column->typmod;
@@ -115,6 +115,7 @@ mzi_type_resolve(const MziUpstreamColumn *column, char **sql_type)
 		type = find_by_name(column->type_name, &typmod);
 	if (!OidIsValid(type))
 		return MZI_TYPE_UNSUPPORTED;
+	*local_type = type;
 	*sql_type = format_type_extended(type, typmod,
 									 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 	return MZI_TYPE_GOOD;

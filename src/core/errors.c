@@ -77,7 +77,8 @@ mzi_error_blames_table(int sqlstate)
 			break;
 	}
 	return in_class(sqlstate, '2', '2') || in_class(sqlstate, '2', '3') ||
-		in_class(sqlstate, '4', '2');
+		in_class(sqlstate, '4', '2') ||
+		in_class(sqlstate, 'P', '0');	/* code of the table's owner, too */
 }
 
 /* Name of an error class, as the status views show it. */

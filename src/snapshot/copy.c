@@ -38,6 +38,7 @@
 #include "pgstat.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -290,6 +291,26 @@ count(pg_atomic_uint64 *counter, int64 n)
 	pg_atomic_fetch_add_u64(counter, n);
 }
 
+/* Refuses a table with a column whose type runs code of somebody else. */
+static void
+refuse_strangers(Relation rel)
+{
+	TupleDesc	descriptor = RelationGetDescr(rel);
+	Oid			owner = rel->rd_rel->relowner;
+
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(descriptor, i);
+		Oid			stranger = column->attisdropped ? InvalidOid :
+		mzi_owner_find_stranger(column->atttypid, owner);
+
+		if (OidIsValid(stranger))
+			mzi_owner_refuse_type(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+															 RelationGetRelationName(rel)),
+								  NameStr(column->attname), stranger, owner);
+	}
+}
+
 /*
  * The transaction of one chunk, begun and committed here.  The feed is set
  * up; its counts are right afterwards.
@@ -301,7 +322,8 @@ copy_transaction(MziSession *sql, const MziTable *table, const MziChunk *chunk)
 	Relation	rel;
 	MziTableOwnerSwitch saved;
 	int			level;
-	uint64		rows;
+	volatile uint64 rows = 0;
+	MemoryContext context = CurrentMemoryContext;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -311,11 +333,23 @@ copy_transaction(MziSession *sql, const MziTable *table, const MziChunk *chunk)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("shadow table of upstream table \"%s.%s\" does not exist any more",
 						table->upstream_schema, table->upstream_name)));
+	refuse_strangers(rel);
 	binary = use_binary(table);
 	begin_copy(sql, table, chunk, binary);
 	level = mzi_snapshot_pin_settings();
 	mzi_owner_enter(rel->rd_rel->relowner, &saved);
-	rows = copy_into(rel, table, binary);
+	PG_TRY();
+	{
+		rows = copy_into(rel, table, binary);
+	}
+	PG_CATCH();
+	{
+		/* an error of the whole source cannot come from copying a table */
+		if (mzi_error_classify(geterrcode()) == MZI_ERROR_DEFINITE)
+			mzi_owner_rethrow(context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	mzi_owner_leave(&saved);
 	feed_finish();
 	if (rows != mzi_copy_rows(sql))
