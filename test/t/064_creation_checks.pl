@@ -227,7 +227,6 @@ refused('a local name is taken', "$pub tables => '{one.t AS t2, two.t}')", '42P0
 $down->safe_psql('postgres', "$pub tables => '{one.t AS first}')");
 caught_up($down, 's');
 refused('the name is taken by a source', "$pub tables => '{two.t AS second}')", '42710', qr/catalog item 's' already exists/);
-refused('the table is there already', "SELECT mz_ingest.add_table(source => 's', reference => 'one.t', name => 'again')", '42710', qr/multiple subsources refer to table postgres\.one\.t/);
 refused('unknown constraint', "SELECT mz_ingest.create_table(name => 'n', source => 's', reference => 'two.t', exclude_constraints => '{nope}')", '42704',
 	qr/EXCLUDE CONSTRAINTS refers to constraints that do not exist on table two\.t/);
 refused('all and some constraints', "SELECT mz_ingest.create_table(name => 'n', source => 's', reference => 'two.t', exclude_constraints => '{t_pkey}', exclude_all_constraints => true)", '42601',
