@@ -67,9 +67,11 @@ extern void mzi_apply_count(MziApply *apply, TimestampTz now);
 /* The table an error concerns, 0 = none; with its LSN. */
 extern int64 mzi_apply_blamed_table(const MziApply *apply, XLogRecPtr *lsn);
 
-/* binary.c: may every column of these tables come in binary? */
-extern bool mzi_binary_is_safe(List *tables);
-extern bool mzi_binary_type_is_safe(Oid upstream_type, const char *type_name);
+/*
+ * binary.c: may every column of these tables come in binary from an upstream
+ * of this version (150018)?
+ */
+extern bool mzi_binary_is_safe(List *tables, int version);
 
 /* rowhash.c: the hash of a keyless table's rows */
 extern void mzi_rowhash_create_index(Oid relid);

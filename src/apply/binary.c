@@ -11,9 +11,17 @@
  *
  *	  Not on it, though built in: names of catalog objects (regclass and its
  *	  kin, aclitem), whose OIDs mean something else here; money, which depends
- *	  on lc_monetary; xml, which depends on how the server was built; arrays of
- *	  interval, since an infinite interval of release 17 would be taken for a
- *	  finite one here and only single values are checked for that.
+ *	  on lc_monetary; xml, which depends on how the server was built;
+ *	  int2vector and oidvector, whose receive functions refuse an empty one.
+ *	  An infinite interval of release 17 is a wrong finite one for earlier
+ *	  releases, and COPY would take it: interval only where both sides agree.
+ *
+ *	  A row without a key is found by its image, which must then be the same
+ *	  whether the row came in binary or in text, now or in a copy long ago.
+ *	  tsquery is not on the list because its receive function lays the words
+ *	  out in another order than its input function.  Types that hold floating
+ *	  point may come in binary only in tables with a key: a NaN keeps its sign
+ *	  there (infinity minus infinity has one) and loses it in text.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +29,7 @@
 
 #include "apply/apply.h"
 #include "catalog/pg_type.h"
+#include "compat/write.h"
 
 /* Base types and the arrays of them; ascending, for the search. */
 static const Oid safe_types[] = {
@@ -30,14 +39,12 @@ static const Oid safe_types[] = {
 	19,							/* name */
 	20,							/* int8 */
 	21,							/* int2 */
-	22,							/* int2vector */
 	23,							/* int4 */
 	25,							/* text */
 	26,							/* oid */
 	27,							/* tid */
 	28,							/* xid */
 	29,							/* cid */
-	30,							/* oidvector */
 	114,						/* json */
 	199,						/* json[] */
 	271,						/* xid8[] */
@@ -92,6 +99,7 @@ static const Oid safe_types[] = {
 	1184,						/* timestamptz */
 	1185,						/* timestamptz[] */
 	1186,						/* interval */
+	1187,						/* interval[] */
 	1231,						/* numeric[] */
 	1266,						/* timetz */
 	1270,						/* timetz[] */
@@ -106,9 +114,7 @@ static const Oid safe_types[] = {
 	3220,						/* pg_lsn */
 	3221,						/* pg_lsn[] */
 	3614,						/* tsvector */
-	3615,						/* tsquery */
 	3643,						/* tsvector[] */
-	3645,						/* tsquery[] */
 	3802,						/* jsonb */
 	3807,						/* jsonb[] */
 	3904,						/* int4range */
@@ -135,20 +141,42 @@ static const Oid safe_types[] = {
 	5069						/* xid8 */
 };
 
-/* May values of this upstream type come in binary?  The name plays no part. */
-bool
-mzi_binary_type_is_safe(Oid upstream_type, const char *type_name)
+/* Those of them that hold floating point; ascending. */
+static const Oid float_types[] = {
+	600,						/* point */
+	601,						/* lseg */
+	602,						/* path */
+	603,						/* box */
+	604,						/* polygon */
+	628,						/* line */
+	629,						/* line[] */
+	700,						/* float4 */
+	701,						/* float8 */
+	718,						/* circle */
+	719,						/* circle[] */
+	1017,						/* point[] */
+	1018,						/* lseg[] */
+	1019,						/* path[] */
+	1020,						/* box[] */
+	1021,						/* float4[] */
+	1022,						/* float8[] */
+	1027						/* polygon[] */
+};
+
+/* Is a type on an ascending list? */
+static bool
+is_listed(Oid type, const Oid *list, int length)
 {
 	int			low = 0;
-	int			high = lengthof(safe_types);
+	int			high = length;
 
 	while (low < high)
 	{
 		int			middle = (low + high) / 2;
 
-		if (safe_types[middle] == upstream_type)
+		if (list[middle] == type)
 			return true;
-		if (safe_types[middle] < upstream_type)
+		if (list[middle] < type)
 			low = middle + 1;
 		else
 			high = middle;
@@ -157,11 +185,27 @@ mzi_binary_type_is_safe(Oid upstream_type, const char *type_name)
 }
 
 /*
- * May every column of these tables (of MziTable *) come in binary?  Columns
+ * May values of this type come in binary from an upstream of this version
+ * (150018), in a table with or without a key?
+ */
+static bool
+type_is_safe(Oid upstream_type, bool keyless, int version)
+{
+	if (keyless && is_listed(upstream_type, float_types, lengthof(float_types)))
+		return false;
+	if ((upstream_type == INTERVALOID || upstream_type == INTERVALARRAYOID) &&
+		version >= 170000 && !mzi_compat_has_infinite_interval)
+		return false;
+	return is_listed(upstream_type, safe_types, lengthof(safe_types));
+}
+
+/*
+ * May every column of these tables (of MziTable *) come in binary from an
+ * upstream of this version (150018)?  Columns
  * ingested as text need the text form.
  */
 bool
-mzi_binary_is_safe(List *tables)
+mzi_binary_is_safe(List *tables, int version)
 {
 	ListCell   *cell;
 
@@ -171,8 +215,8 @@ mzi_binary_is_safe(List *tables)
 
 		for (int i = 0; i < table->ncolumns; i++)
 			if (table->columns[i].as_text ||
-				!mzi_binary_type_is_safe(table->columns[i].upstream_type,
-										 table->columns[i].upstream_type_name))
+				!type_is_safe(table->columns[i].upstream_type,
+							  table->nkeys == 0, version))
 				return false;
 	}
 	return true;

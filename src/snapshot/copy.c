@@ -240,7 +240,7 @@ begin_copy(MziSession *sql, const MziTable *table, const MziChunk *chunk,
  * only if it is text upstream, too.
  */
 static bool
-use_binary(const MziTable *table)
+use_binary(MziSession *sql, const MziTable *table)
 {
 	if (!mzi_use_binary)
 		return false;
@@ -250,7 +250,8 @@ use_binary(const MziTable *table)
 			table->columns[i].upstream_type != TEXTOID)
 			return false;
 	}
-	return mzi_binary_is_safe(list_make1(unconstify(MziTable *, table)));
+	return mzi_binary_is_safe(list_make1(unconstify(MziTable *, table)),
+							  mzi_session_version(sql));
 }
 
 /*
@@ -334,7 +335,7 @@ copy_transaction(MziSession *sql, const MziTable *table, const MziChunk *chunk)
 				 errmsg("shadow table of upstream table \"%s.%s\" does not exist any more",
 						table->upstream_schema, table->upstream_name)));
 	refuse_strangers(rel);
-	binary = use_binary(table);
+	binary = use_binary(sql, table);
 	begin_copy(sql, table, chunk, binary);
 	level = mzi_snapshot_pin_settings();
 	mzi_owner_enter(rel->rd_rel->relowner, &saved);

@@ -226,6 +226,7 @@ rest(MziStream *stream, MziStreamEnd *end)
 		pg_usleep(NAP_US);
 		return false;
 	}
+
 	/*
 	 * An upstream that shuts down ends this session at once, but the stream's
 	 * not before all is confirmed, which we (or the main stream, for which a
@@ -323,7 +324,8 @@ static bool
 use_binary(MziStream *stream)
 {
 	return mzi_use_binary && mzi_session_version(stream->state->replication) >= 140000 &&
-		mzi_binary_is_safe(stream->tables);
+		mzi_binary_is_safe(stream->tables,
+						   mzi_session_version(stream->state->replication));
 }
 
 /* Does the upstream's COMMIT wait for standbys, of which we may be one? */
