@@ -271,6 +271,46 @@ check_identity(const MziUpstreamTable *table, const char *shown,
 									   (char *) lfirst(cell), shown));
 }
 
+/* Can a name of the upstream be one here, and be said of in the stream? */
+static bool
+name_is_usable(const char *name)
+{
+	if (strlen(name) >= NAMEDATALEN)
+		return false;
+	for (const char *p = name; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p < 0x20 || *p == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The names of the table and of its published columns.  One that another
+ * encoding allows may be too long in ours.
+ */
+static void
+check_names(const MziUpstreamTable *table, const char *shown,
+			MziFindings *findings)
+{
+	ListCell   *cell;
+	bool		usable = name_is_usable(table->schema) &&
+		name_is_usable(table->name);
+
+	foreach(cell, table->columns)
+	{
+		const MziUpstreamColumn *column = lfirst(cell);
+
+		usable = usable && (!column->published || name_is_usable(column->name));
+	}
+	if (!usable)
+		mzi_findings_add_item(findings, ERRCODE_INVALID_NAME,
+							  "names of tables or columns cannot be used here",
+							  "names with control characters or of more than 63 bytes in this database's encoding belong to:",
+							  shown,
+							  psprintf("On the upstream server rename %s or what has such a name in it.", shown));
+}
+
 /* Checks one table that is to be copied.  user is our role there. */
 void
 mzi_check_table(const MziUpstreamTable *table, const char *user,
@@ -287,6 +327,7 @@ mzi_check_table(const MziUpstreamTable *table, const char *user,
 							  "unlogged and temporary tables cannot be replicated",
 							  "referenced items:", shown,
 							  psprintf("On the upstream server run: ALTER TABLE %s SET LOGGED;", shown));
+	check_names(table, shown, findings);
 	check_rights(table, shown, user, findings);
 	check_identity(table, shown, findings);
 }
