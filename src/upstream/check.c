@@ -295,7 +295,7 @@ check_names(const MziUpstreamTable *table, const char *shown,
 {
 	ListCell   *cell;
 	bool		usable = name_is_usable(table->schema) &&
-		name_is_usable(table->name);
+	name_is_usable(table->name);
 
 	foreach(cell, table->columns)
 	{
