@@ -28,16 +28,21 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* Called per row: interrupts and the caller's tick, every 1,000 rows. */
+/*
+ * Looks after interrupts and calls the caller's tick.  An error there does not
+ * concern the table being worked at.
+ */
 void
-mzi_apply_tick(MziApply *apply)
+mzi_apply_tick_now(MziApply *apply)
 {
-	if (++apply->ticking < 1000)
-		return;
+	MziApplyTable *current = apply->current;
+
 	apply->ticking = 0;
+	apply->current = NULL;
 	CHECK_FOR_INTERRUPTS();
 	if (apply->tick)
 		apply->tick(apply->tick_arg);
+	apply->current = current;
 }
 
 /* ---------- life ---------- */
@@ -614,6 +619,7 @@ mzi_apply_reset(MziApply *apply)
 	MemoryContextReset(apply->row_context);
 	MemoryContextReset(apply->flush_context);
 	apply->written = false;
+	mzi_lock_forget_blocker(apply);
 	apply->ntransactions = 0;
 	foreach(cell, apply->counted)
 	{

@@ -69,8 +69,16 @@ cancel_autovacuum(PGPROC *proc)
 static void
 publish_blocker(MziApply *apply, int pid)
 {
-	if (apply->shared)
+	if (apply->shared && (pid != 0 || apply->blocked))
 		pg_atomic_write_u64(&apply->shared->blocker_pid, pid);
+	apply->blocked = pid != 0;
+}
+
+/* Nobody is in the way any more, after a wait that an error has ended too. */
+void
+mzi_lock_forget_blocker(MziApply *apply)
+{
+	publish_blocker(apply, 0);
 }
 
 /* One nap while a lock of the table is not to be had. */
@@ -85,9 +93,7 @@ nap(MziApply *apply, MziApplyTable *table, LOCKMODE mode, int round)
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 NAP_MS, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	if (apply->tick)
-		apply->tick(apply->tick_arg);
+	mzi_apply_tick_now(apply);
 }
 
 /*

@@ -150,6 +150,7 @@ struct MziApply
 	int64		pending_rows;
 	List	   *counted;		/* of MziApplyTable *, with counts */
 	bool		written;		/* this transaction has flushed before */
+	bool		blocked;		/* shared->blocker_pid is set */
 
 	MziApplyTransaction *transactions;
 	int			ntransactions;
@@ -232,7 +233,15 @@ typedef struct MziSlice
 }			MziSlice;
 
 /* apply.c */
-extern void mzi_apply_tick(MziApply *apply);
+extern void mzi_apply_tick_now(MziApply *apply);
+
+/* Called per row. */
+static inline void
+mzi_apply_tick(MziApply *apply)
+{
+	if (++apply->ticking >= 1000)
+		mzi_apply_tick_now(apply);
+}
 
 /* report.c */
 extern void mzi_report_doing(MziApply *apply, const char *doing,
@@ -263,6 +272,7 @@ extern bool mzi_index_is_key(Relation index, int nkeys, const AttrNumber *attnum
 extern void mzi_lock_tables(MziApply *apply, List *tables);
 extern bool mzi_lock_exclusively(MziApply *apply, MziApplyTable *table);
 extern void mzi_lock_release(MziApply *apply, List *tables);
+extern void mzi_lock_forget_blocker(MziApply *apply);
 
 /* convert.c */
 extern void mzi_convert_prepare(MziConverter *converter, Oid type, int32 typmod,

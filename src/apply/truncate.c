@@ -21,15 +21,22 @@
 #include "storage/predicate.h"
 #include "utils/snapmgr.h"
 
-/* Has the table more rows than are to be deleted one by one? */
+/*
+ * Has the table, which is locked, more rows than are to be deleted one by one?
+ * Raises an error when it is not a table that we may write.
+ */
 bool
 mzi_truncate_is_large(MziApplyTable *table)
 {
-	Relation	heap = table_open(table->table->relid, NoLock);
-	TupleTableSlot *slot = table_slot_create(heap, NULL);
+	Relation	heap = try_relation_open(table->table->relid, NoLock);
+	TupleTableSlot *slot;
 	TableScanDesc scan;
 	int64		rows = 0;
 
+	if (heap == NULL)
+		return false;			/* dropped */
+	(void) mzi_target_get(table, heap);
+	slot = table_slot_create(heap, NULL);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	scan = table_beginscan(heap, GetActiveSnapshot(), 0, NULL);
 	while (rows <= mzi_truncate_delete_limit &&

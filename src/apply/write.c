@@ -221,6 +221,7 @@ fate_of(const MziNetEntry *entry)
 static void
 write_keyed(MziWriter *writer)
 {
+	static const char *const names[] = {"DELETE", "UPDATE", "INSERT"};
 	MziNet	   *net = &writer->table->net;
 	int			nkeys = writer->target->nkeys;
 	int			count[4] = {0};
@@ -246,7 +247,7 @@ write_keyed(MziWriter *writer)
 		item = &work[fate][count[fate]++];
 		item->entry = entry;
 		item->keys = keys;
-		mzi_report_doing(writer->apply, "key", entry);
+		mzi_report_doing(writer->apply, names[fate], entry);
 		mzi_convert_key(writer, entry, keys ? keys : &item->lead);
 		if (keys)
 		{
