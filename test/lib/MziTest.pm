@@ -18,6 +18,7 @@ package MziTest;
 use strict;
 use warnings;
 
+use Carp;
 use Exporter 'import';
 use IO::Socket::UNIX;
 use IPC::Run;
@@ -38,6 +39,9 @@ our @EXPORT = qw(
 
 # Seconds that any wait may take.
 our $timeout = $PostgreSQL::Test::Utils::timeout_default;
+
+# A test that is told to end says where it was, and stops its servers.
+$SIG{TERM} = $SIG{INT} = sub { diag(Carp::longmess("ended by SIG$_[0]")); exit 1; };
 
 # ---- servers -------------------------------------------------------------------
 
