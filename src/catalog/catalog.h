@@ -195,6 +195,7 @@ extern int	mzi_object_move_all(const char *schema, const char *new_schema);	/* n
 
 /* ---------- secret.c, sealing in seal.c ---------- */
 extern MziSecret *mzi_secret_find(MziName name, bool missing_ok);
+extern MziSecret *mzi_secret_load(int64 id);
 extern int64 mzi_secret_insert(MziName name, const char *value, int length);
 extern void mzi_secret_update(int64 id, const char *value, int length);
 extern void mzi_secret_delete(int64 id);

@@ -23,6 +23,19 @@ secret_aad(int64 id)
 	return psprintf("secret " INT64_FORMAT, id);
 }
 
+/* A secret from a row of id, schema, name, owner, key_fingerprint. */
+static MziSecret *
+read_secret(MziQuery *query)
+{
+	MziSecret  *secret = MemoryContextAllocZero(query->caller, sizeof(MziSecret));
+
+	secret->id = mzi_get_int64(query);
+	secret->name = mzi_get_object_name(query);
+	secret->owner = mzi_get_oid(query);
+	secret->fingerprint = mzi_get_text(query);
+	return secret;
+}
+
 /* Finds a secret by name. */
 MziSecret *
 mzi_secret_find(MziName name, bool missing_ok)
@@ -36,13 +49,7 @@ mzi_secret_find(MziName name, bool missing_ok)
 				  "SELECT id, schema, name, owner::oid, key_fingerprint"
 				  " FROM mz_ingest.secret WHERE schema = $1 AND name = $2");
 	if (mzi_query_next(&query))
-	{
-		secret = MemoryContextAllocZero(query.caller, sizeof(MziSecret));
-		secret->id = mzi_get_int64(&query);
-		secret->name = mzi_get_object_name(&query);
-		secret->owner = mzi_get_oid(&query);
-		secret->fingerprint = mzi_get_text(&query);
-	}
+		secret = read_secret(&query);
 	mzi_query_close(&query);
 
 	if (secret == NULL && !missing_ok)
@@ -51,6 +58,25 @@ mzi_secret_find(MziName name, bool missing_ok)
 				 errmsg("secret \"%s\" does not exist", mzi_name_quote(name)),
 				 errhint("A name without a schema means the first schema of search_path. Secrets are made with mz_ingest.create_secret(name => '%s', value => '...').",
 						 mzi_name_quote(name))));
+	return secret;
+}
+
+/* The secret of that id, which something refers to. */
+MziSecret *
+mzi_secret_load(int64 id)
+{
+	MziQuery	query;
+	MziSecret  *secret;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_query_run(&query,
+				  "SELECT id, schema, name, owner::oid, key_fingerprint"
+				  " FROM mz_ingest.secret WHERE id = $1");
+	if (!mzi_query_next(&query))
+		elog(ERROR, "secret " INT64_FORMAT " does not exist", id);
+	secret = read_secret(&query);
+	mzi_query_close(&query);
 	return secret;
 }
 

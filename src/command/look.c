@@ -57,6 +57,7 @@ mzi_look_open(const MziConnection *connection, Oid owner,
 	MziLook    *look = palloc0(sizeof(MziLook));
 
 	look->context = context;
+	mzi_conninfo_check_rights(connection, owner);
 	look->conninfo = mzi_conninfo_build(connection, owner);
 	look->session = mzi_session_open(context, look->conninfo, MZI_SESSION_SQL,
 									 "command");

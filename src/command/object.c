@@ -301,6 +301,13 @@ check_new_source_owner(int64 id, Oid owner)
 							connection->owner, owner);
 }
 
+/* A connection's new owner must have the right to use its secrets. */
+static void
+check_new_connection_owner(MziName name, Oid owner)
+{
+	mzi_conninfo_check_secrets(mzi_connection_find(name, false), owner);
+}
+
 /* ALTER ... OWNER TO, under the rules of PostgreSQL's own objects. */
 void
 mzi_command_set_owner(MziObjectKind kind, MziName name, Oid owner, bool if_exists)
@@ -315,6 +322,8 @@ mzi_command_set_owner(MziObjectKind kind, MziName name, Oid owner, bool if_exist
 	mzi_command_check_create(row.name.schema, owner);
 	if (kind == MZI_OBJECT_SOURCE)
 		check_new_source_owner(row.id, owner);
+	else if (kind == MZI_OBJECT_CONNECTION)
+		check_new_connection_owner(row.name, owner);
 	mzi_object_set_owner(mzi_command_kind(kind), row.id, owner);
 	if (kind == MZI_OBJECT_SOURCE)
 		mzi_launcher_wake_at_commit();

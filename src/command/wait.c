@@ -412,11 +412,15 @@ upstream_position(int64 source_id)
 												  "mz_ingest position of the upstream",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(context);
-	MziConninfo *info = mzi_conninfo_build(mzi_connection_load(source->connection),
-										   source->owner);
-	MziSession *session = mzi_session_open(context, info, MZI_SESSION_SQL, "wait");
-	XLogRecPtr	lsn = inserted_position(session);
+	MziConnection *connection = mzi_connection_load(source->connection);
+	MziConninfo *info;
+	MziSession *session;
+	XLogRecPtr	lsn;
 
+	mzi_conninfo_check_rights(connection, source->owner);
+	info = mzi_conninfo_build(connection, source->owner);
+	session = mzi_session_open(context, info, MZI_SESSION_SQL, "wait");
+	lsn = inserted_position(session);
 	mzi_conninfo_wipe(info);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(context);

@@ -24,6 +24,7 @@
 
 #include "miscadmin.h"
 #include "upstream/session_private.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 
 /* Keywords of ours: not passed to libpq. */
@@ -182,17 +183,65 @@ check_restricted(const MziConnection *connection)
 						 mzi_name_quote(connection->name))));
 }
 
+/* Ereports that a role has no right on an object that it uses. */
+static void
+refuse_use(const char *kind, MziName name, Oid role, Oid owner)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for %s \"%s\"", kind, mzi_name_quote(name)),
+			 errdetail("Role \"%s\" is not a member of its owner \"%s\".",
+					   GetUserNameFromId(role, true), GetUserNameFromId(owner, true)),
+			 errhint("Make the role a member of the owner, or give the %s another owner with new_owner.",
+					 kind)));
+}
+
+/*
+ * Ereports unless role may use all the secrets that the connection names.
+ * Needs a transaction.
+ */
+void
+mzi_conninfo_check_secrets(const MziConnection *connection, Oid role)
+{
+	int64		secrets[] = {connection->user.secret, connection->password_secret,
+		connection->ssl_certificate_authority.secret,
+	connection->ssl_certificate.secret, connection->ssl_key_secret};
+
+	for (int i = 0; i < lengthof(secrets); i++)
+	{
+		MziSecret  *secret = secrets[i] == 0 ? NULL : mzi_secret_load(secrets[i]);
+
+		if (secret != NULL && !has_privs_of_role(role, secret->owner))
+			refuse_use("secret", secret->name, role, secret->owner);
+	}
+}
+
+/*
+ * Ereports unless owner may use the connection, and the connection's owner its
+ * secrets: whoever owns a connection can send the password where he wants.
+ * They could when it was made; roles change.  Needs a transaction.
+ */
+void
+mzi_conninfo_check_rights(const MziConnection *connection, Oid owner)
+{
+	if (!has_privs_of_role(owner, connection->owner))
+		refuse_use("connection", connection->name, owner, connection->owner);
+	mzi_conninfo_check_secrets(connection, connection->owner);
+}
+
 /*
  * Builds the keywords of a connection, secrets revealed, in
- * CurrentMemoryContext.  owner is the role whose rights decide what the
- * connection may reach.  Ereports when the connection cannot be used.
+ * CurrentMemoryContext.  owner is the role that uses the connection; what it
+ * may reach is decided by that role and the connection's own owner, who can
+ * turn it elsewhere.  Ereports when the connection cannot be used.
  */
 MziConninfo *
 mzi_conninfo_build(const MziConnection *connection, Oid owner)
 {
 	MziConninfo *info = palloc0(sizeof(MziConninfo));
 	char	   *user = text_or_secret(&connection->user);
-	bool		restricted = !superuser_arg(owner);
+	bool		restricted = !superuser_arg(owner) ||
+	!superuser_arg(connection->owner);
 
 	check_host(connection);
 	if (restricted)

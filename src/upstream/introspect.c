@@ -56,7 +56,9 @@ mzi_introspect_publication(MziSession *sql, const char *name)
 						"'all_tables', p.puballtables, 'insert', p.pubinsert,"
 						" 'update', p.pubupdate, 'delete', p.pubdelete,"
 						" 'truncate', p.pubtruncate, 'via_root', %s, 'generated', %s)"
-						" FROM pg_catalog.pg_publication p WHERE p.pubname" EQ "$1",
+						" FROM pg_catalog.pg_publication p"
+						/* as text: a name that is too long would be cut */
+						" WHERE p.pubname::pg_catalog.text" EQ "$1",
 						version >= 130000 ? "p.pubviaroot" : "false",
 						version >= 130000 ? "p.pubviaroot" : "false",
 						version >= 180000 ? "p.pubgencols::pg_catalog.text" : "'n'::pg_catalog.text");

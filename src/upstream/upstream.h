@@ -29,7 +29,7 @@ typedef struct MziConninfo
 	List	   *values;			/* holds the password: wipe, never print */
 	char	   *password;		/* NULL or points into values; used to clean
 								 * error texts */
-	bool		restricted;		/* the owner is no superuser: address rules
+	bool		restricted;		/* an owner is no superuser: address rules
 								 * and a used password at each connect */
 	bool		hide_user;		/* the user name came from a secret */
 } MziConninfo;
@@ -40,6 +40,13 @@ typedef struct MziConninfo
  * connects nothing.
  */
 extern MziConninfo *mzi_conninfo_build(const MziConnection *connection, Oid owner);
+
+/*
+ * Ereport unless the role may (still) use the connection, and its secrets.
+ * To be called before a connection is used for anything but clearing up.
+ */
+extern void mzi_conninfo_check_rights(const MziConnection *connection, Oid owner);
+extern void mzi_conninfo_check_secrets(const MziConnection *connection, Oid role);
 extern MziConninfo *mzi_conninfo_from_lists(List *keywords, List *values);
 extern MziConninfo *mzi_conninfo_copy(const MziConninfo *info);
 

@@ -80,6 +80,7 @@ read_rows(int64 id)
 	{
 		MziConnection *connection = mzi_connection_load(rows->source->connection);
 
+		mzi_conninfo_check_rights(connection, rows->source->owner);
 		rows->conninfo = mzi_conninfo_build(connection, rows->source->owner);
 		tables = mzi_table_list(id);
 		foreach(cell, tables)

@@ -64,6 +64,9 @@
 /* The slot's health is asked for this often. */
 #define SLOT_CHECK_MS 30000
 
+/* How often rights on the connection are looked at, in ms. */
+#define RIGHTS_CHECK_MS 5000
+
 /* Error context: which stream. */
 static void
 stream_error_context(void *arg)
@@ -143,6 +146,11 @@ do_duties(MziStream *stream, TimestampTz now)
 	{
 		mzi_validate_refresh_slot(state->sql, stream->shared, stream->slot);
 		state->last_slot_check = GetCurrentTimestamp();
+	}
+	if (TimestampDifferenceExceeds(state->last_rights_check, now, RIGHTS_CHECK_MS))
+	{
+		mzi_validate_rights(stream->source->id, stream->conninfo);
+		state->last_rights_check = GetCurrentTimestamp();
 	}
 	if (TimestampDifferenceExceeds(state->last_validation, now,
 								   mzi_schema_validation_interval_ms))

@@ -63,6 +63,7 @@ typedef struct MziStreamState
 	TimestampTz last_idle_write;
 	TimestampTz last_validation;
 	TimestampTz last_slot_check;
+	TimestampTz last_rights_check;
 	TimestampTz last_request;	/* asked for a keepalive */
 	int			dry_rounds;		/* looks at an empty socket in a row */
 } MziStreamState;

@@ -60,8 +60,10 @@ mzi_sync_load(MziSync *sync)
 		sync->source = mzi_source_load(sync->shared->key.source, true);
 	if (sync->source != NULL)
 	{
-		sync->conninfo = mzi_conninfo_build(mzi_connection_load(sync->source->connection),
-											sync->source->owner);
+		MziConnection *connection = mzi_connection_load(sync->source->connection);
+
+		mzi_conninfo_check_rights(connection, sync->source->owner);
+		sync->conninfo = mzi_conninfo_build(connection, sync->source->owner);
 		foreach(cell, mzi_table_list(sync->source->id))
 		{
 			MziTable   *table = lfirst(cell);

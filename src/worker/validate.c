@@ -138,6 +138,39 @@ mzi_validate_slot(MziSession *sql, MziSourceShared *shared, const char *slot,
 		mzi_slot_free(sql, slot);
 }
 
+/*
+ * May the source still use its connection?  Roles, owners and settings change
+ * while a worker runs.  used is what the sessions were opened with.  No
+ * transaction may be open.
+ */
+void
+mzi_validate_rights(int64 source_id, const MziConninfo *used)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MziSource  *source;
+	bool		restricted = false;
+
+	mzi_process_begin();
+	source = mzi_source_load(source_id, true);
+	if (source != NULL)
+	{
+		MziConnection *connection = mzi_connection_load(source->connection);
+		MziConninfo *info;
+
+		mzi_conninfo_check_rights(connection, source->owner);
+		info = mzi_conninfo_build(connection, source->owner);
+		restricted = info->restricted;
+		mzi_conninfo_wipe(info);
+	}
+	mzi_process_commit();
+	MemoryContextSwitchTo(caller);
+	if (restricted && !used->restricted)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("owner of the source or of its connection is not a superuser any more"),
+				 errhint("The source connects again, under the rules for other roles.")));
+}
+
 /* Is the publication the recorded one?  Throws when not. */
 static void
 validate_publication(MziSession *sql, const MziSource *source)

@@ -112,6 +112,7 @@ extern XLogRecPtr mzi_validate_identity(MziSession *replication,
 										const MziPosition *position);
 extern void mzi_validate_slot(MziSession *sql, MziSourceShared *shared,
 							  const char *slot, const MziPosition *position);
+extern void mzi_validate_rights(int64 source_id, const MziConninfo *used);
 extern bool mzi_validate_schema(MziSession *sql, const MziSource *source,
 								List *tables);
 extern void mzi_validate_refresh_slot(MziSession *sql, MziSourceShared *shared,
