@@ -101,6 +101,9 @@ CREATE TABLE mz_ingest.source_table (
   replica_identity "char" NOT NULL,
   row_filter text,
   leaf_partitions oid[],
+  -- pg_class.relfilenode of each of them, and the upstream transaction of the last TRUNCATE of the root
+  leaf_files oid[],
+  truncate_xid bigint,
   state text NOT NULL DEFAULT 'created'
     CHECK (state IN ('created', 'snapshotting', 'catching up', 'running', 'failed')),
   state_at timestamptz NOT NULL DEFAULT now(),

@@ -20,6 +20,7 @@
 
 #include "access/xact.h"
 #include "apply/private.h"
+#include "catalog/pg_class.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -407,6 +408,7 @@ truncate_table(MziApply *apply, MziApplyTable *table)
 						   table->upstream_name),
 				 errhint("%s", mzi_relation_resync_hint(table))));
 	mzi_net_truncate(&table->net);
+	table->truncate_xid = apply->transactions[apply->ntransactions - 1].xid;
 	table->truncates++;
 	apply->pending_rows++;
 	apply->current = NULL;
@@ -553,6 +555,24 @@ truncate_tables(MziApply *apply)
 	apply->current = NULL;
 }
 
+/*
+ * Records the TRUNCATEs of published roots with what they do: new files of
+ * their leaves are then known to be no loss.
+ */
+static void
+record_truncates(MziApply *apply)
+{
+	ListCell   *cell;
+
+	foreach(cell, apply->dirty)
+	{
+		MziApplyTable *table = lfirst(cell);
+
+		if (table->net.truncated && table->table->upstream_kind == RELKIND_PARTITIONED_TABLE)
+			mzi_table_set_truncate_xid(table->table->id, table->truncate_xid);
+	}
+}
+
 /* Writes all tables with changes. */
 static void
 write_tables(MziApply *apply)
@@ -601,6 +621,7 @@ mzi_apply_flush(MziApply *apply)
 	old = MemoryContextSwitchTo(apply->flush_context);
 	lock_tables(apply);
 	apply->written = true;
+	record_truncates(apply);
 	truncate_tables(apply);
 	write_tables(apply);
 	MemoryContextSwitchTo(old);

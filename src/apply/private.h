@@ -105,6 +105,7 @@ typedef struct MziApplyTable
 	MziNet		net;
 	bool		dirty;			/* in apply->dirty */
 	bool		truncate_file;	/* this flush truncates it physically */
+	TransactionId truncate_xid; /* upstream, of the batch's last TRUNCATE */
 	MziTarget  *target;			/* NULL = not looked up yet */
 	bool		target_valid;	/* the table has not changed since */
 

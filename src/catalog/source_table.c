@@ -22,7 +22,7 @@
 #define TABLE_COLUMNS \
 	" t.id, t.source, t.relid::oid, t.upstream_oid, t.upstream_schema," \
 	" t.upstream_name, t.upstream_kind, t.replica_identity, t.row_filter," \
-	" t.leaf_partitions, t.state, t.visible_xid, t.text_columns," \
+	" t.leaf_partitions, t.leaf_files, t.state, t.visible_xid, t.text_columns," \
 	" t.exclude_columns, t.exclude_constraints, t.exclude_all_constraints," \
 	" t.error_sqlstate, t.error_message, t.error_detail, t.error_hint"
 
@@ -78,6 +78,7 @@ read_table(MziQuery *query)
 	table->replica_identity = mzi_get_char(query);
 	table->row_filter = mzi_get_text(query);
 	table->leaf_partitions = mzi_get_oid_list(query);
+	table->leaf_files = mzi_get_oid_list(query);
 	table->state = mzi_table_state_parse(mzi_get_text(query));
 	table->visible_xid = mzi_get_xid8(query);
 	table->text_columns = mzi_get_text_list(query);
@@ -420,19 +421,55 @@ mzi_table_set_snapshot(int64 id, int64 rows, int64 bytes)
 	mzi_query_close(&query);
 }
 
-/* Records the leaves (oids upstream) that a published root consists of now. */
+/*
+ * Records the leaves (oids upstream) that a published root consists of now,
+ * and their files.
+ */
 void
-mzi_table_set_leaf_partitions(int64 id, List *leaves)
+mzi_table_set_leaf_partitions(int64 id, List *leaves, List *files)
 {
 	MziQuery	query;
 
 	mzi_query_open(&query);
 	mzi_put_int64(&query, id);
 	mzi_put_oid_list(&query, leaves);
+	mzi_put_oid_list(&query, files);
 	mzi_query_run(&query,
 				  "UPDATE mz_ingest.source_table"
-				  " SET leaf_partitions = $2 WHERE id = $1");
+				  " SET leaf_partitions = $2, leaf_files = $3 WHERE id = $1");
 	mzi_query_close(&query);
+}
+
+/* Records the upstream transaction of the last TRUNCATE that was applied. */
+void
+mzi_table_set_truncate_xid(int64 id, TransactionId xid)
+{
+	MziQuery	query;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_put_int64(&query, (int64) xid);
+	mzi_query_run(&query,
+				  "UPDATE mz_ingest.source_table"
+				  " SET truncate_xid = $2 WHERE id = $1");
+	mzi_query_close(&query);
+}
+
+/* Returns what mzi_table_set_truncate_xid recorded. */
+TransactionId
+mzi_table_truncate_xid(int64 id)
+{
+	MziQuery	query;
+	TransactionId xid = InvalidTransactionId;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_query_run(&query,
+				  "SELECT truncate_xid FROM mz_ingest.source_table WHERE id = $1");
+	if (mzi_query_next(&query))
+		xid = (TransactionId) mzi_get_int64(&query);
+	mzi_query_close(&query);
+	return xid;
 }
 
 /* The recorded keys of a table: MziKey *, the primary key first. */

@@ -30,17 +30,29 @@ extern void mzi_snapshot_append_from(StringInfo buf, const char *schema,
 
 /* leaves.c */
 
+/* A leaf as the upstream has it now. */
+typedef struct MziLeaf
+{
+	Oid			oid;
+	Oid			file;			/* relfilenode */
+	TransactionId written_by;	/* last to write its row in pg_class */
+	XLogRecPtr	seen_at;		/* all that had been done when it was seen
+								 * like this is before this */
+	char	   *shown;			/* schema.name */
+} MziLeaf;
+
 /* What the upstream says of the leaves of a published root. */
 typedef struct MziLeaves
 {
-	List	   *now;			/* of oid */
+	List	   *now;			/* of MziLeaf * */
 	List	   *attached;		/* of oid: new ones that brought rows along */
+	List	   *rewritten;		/* of oid: new ones that have got another file */
 } MziLeaves;
 
-extern MziLeaves *mzi_leaves_ask(MziSession *sql, const MziTable *table,
-								 const MziUpstreamTable *upstream);
+extern MziLeaves *mzi_leaves_ask(MziSession *sql, const MziSource *source,
+								 const MziTable *table);
 extern ErrorData *mzi_leaves_compare(const MziSource *source, MziTable *table,
-									 const MziLeaves *leaves);
+									 const MziLeaves *leaves, XLogRecPtr applied);
 
 /* compare.c */
 extern char *mzi_schema_resync_hint(const MziTable *table);

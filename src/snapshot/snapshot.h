@@ -79,9 +79,11 @@ extern ErrorData *mzi_schema_error(const MziSource *source,
  * Both for a list of tables: asks the upstream (no local transaction may be
  * open), then compares in a transaction of its own.  Returns the tables'
  * errors, NULL where there is none, in the order of tables; *found gets the
- * MziUpstreamTable of each (NULL where missing).
+ * MziUpstreamTable of each (NULL where missing).  All before applied, and
+ * nothing after it, is in the tables that are copied already.
  */
 extern List *mzi_schema_check(MziSession *sql, const MziSource *source,
-							  List *tables, List **found);
+							  List *tables, XLogRecPtr applied,
+							  List **found);
 
 #endif							/* MZI_SNAPSHOT_H */

@@ -102,7 +102,7 @@ ask_missing(MziSession *sql, const MziTable *table)
  */
 List *
 mzi_schema_check(MziSession *sql, const MziSource *source, List *tables,
-				 List **found)
+				 XLogRecPtr applied, List **found)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	List	   *oids = NIL;
@@ -128,7 +128,7 @@ mzi_schema_check(MziSession *sql, const MziSource *source, List *tables,
 						  upstream == NULL ? ask_missing(sql, table) : NULL);
 		leaves = lappend(leaves,
 						 upstream == NULL ? NULL :
-						 mzi_leaves_ask(sql, table, upstream));
+						 mzi_leaves_ask(sql, source, table));
 	}
 
 	StartTransactionCommand();
@@ -149,7 +149,7 @@ mzi_schema_check(MziSession *sql, const MziSource *source, List *tables,
 			error = mzi_schema_missing(source, table, gone->schema, gone->name,
 									   gone->other_oid);
 		if (error == NULL && list_nth(leaves, i) != NULL)
-			error = mzi_leaves_compare(source, table, list_nth(leaves, i));
+			error = mzi_leaves_compare(source, table, list_nth(leaves, i), applied);
 		errors = lappend(errors, error);
 	}
 	PopActiveSnapshot();
@@ -264,7 +264,7 @@ mzi_snapshot_verify(MziSession *sql, const MziSource *source, List *tables)
 	foreach(lc, tables)
 		mzi_snapshot_set_phase(lfirst(lc), MZI_SNAPSHOT_PLANNING);
 
-	errors = mzi_schema_check(sql, source, tables, &found);
+	errors = mzi_schema_check(sql, source, tables, InvalidXLogRecPtr, &found);
 	check_rights(found);
 	foreach(lc, tables)
 	{

@@ -156,7 +156,9 @@ do_duties(MziStream *stream, TimestampTz now)
 								   mzi_schema_validation_interval_ms))
 	{
 		bool		changed = mzi_validate_schema(state->sql, stream->source,
-												  stream->tables);
+												  stream->tables,
+												  Max(stream->position.end_lsn,
+													  state->idle_lsn));
 
 		state->last_validation = GetCurrentTimestamp();
 		return changed;

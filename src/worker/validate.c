@@ -202,11 +202,12 @@ validate_publication(MziSession *sql, const MziSource *source)
 
 /*
  * Compares publication and tables with what was recorded.  Tables that have
- * changed are marked as failed; true when there were any.  No transaction may
- * be open.
+ * changed are marked as failed; true when there were any.  applied: all before
+ * it is in the tables, and nothing after it.  No transaction may be open.
  */
 bool
-mzi_validate_schema(MziSession *sql, const MziSource *source, List *tables)
+mzi_validate_schema(MziSession *sql, const MziSource *source, List *tables,
+					XLogRecPtr applied)
 {
 	List	   *found;
 	List	   *errors;
@@ -217,7 +218,7 @@ mzi_validate_schema(MziSession *sql, const MziSource *source, List *tables)
 	validate_publication(sql, source);
 	if (tables == NIL)
 		return false;
-	errors = mzi_schema_check(sql, source, tables, &found);
+	errors = mzi_schema_check(sql, source, tables, applied, &found);
 	forboth(table_cell, tables, error_cell, errors)
 	{
 		MziTable   *table = lfirst(table_cell);

@@ -114,7 +114,7 @@ extern void mzi_validate_slot(MziSession *sql, MziSourceShared *shared,
 							  const char *slot, const MziPosition *position);
 extern void mzi_validate_rights(int64 source_id, const MziConninfo *used);
 extern bool mzi_validate_schema(MziSession *sql, const MziSource *source,
-								List *tables);
+								List *tables, XLogRecPtr applied);
 extern void mzi_validate_refresh_slot(MziSession *sql, MziSourceShared *shared,
 									  const char *slot);
 
