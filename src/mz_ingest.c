@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "command/command.h"
 #include "miscadmin.h"
 #include "worker/worker.h"
 
@@ -27,6 +28,7 @@ _PG_init(void)
 	mzi_settings_define();
 	mzi_guard_install();
 	mzi_utility_install();
+	mzi_command_hide_install();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	mzi_shmem_install();

@@ -47,6 +47,9 @@ extern void mzi_command_set_owner(MziObjectKind kind, MziName name,
 extern void mzi_command_hide_begin(ErrorContextCallback *callback, const char *shown);
 extern void mzi_command_hide_end(const ErrorContextCallback *callback);
 
+/* Installs the hook that keeps it out of what is logged afterwards. */
+extern void mzi_command_hide_install(void);
+
 /* value NULL raises; the value is not kept anywhere but sealed */
 extern void mzi_command_create_secret(MziName name, const char *value,
 									  int length, bool if_not_exists);

@@ -6,23 +6,70 @@
  * NOTES
  *	  The value is sealed by the catalog and kept nowhere else.  While one of
  *	  these statements runs, a failure is logged without the statement's text
- *	  and pg_stat_activity does not show it.  What cannot be hidden from here
- *	  is what the server logs of every statement by log_statement and
- *	  log_min_duration_statement.
+ *	  and pg_stat_activity does not show it.  What is logged after it has run
+ *	  (log_min_duration_statement, auto_explain, which shows parameters as part
+ *	  of the plan) is cut to the duration, in emit_log_hook.  What cannot be
+ *	  hidden from here is what the server logs before a statement runs: by
+ *	  log_statement, or because it does not come to run.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "command/private.h"
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "utils/timestamp.h"
 
-/* Error context: keep the statement, which holds the value, out of the log. */
+static emit_log_hook_type previous_log_hook = NULL;
+
+/*
+ * Start of the last transaction in which a statement held a secret; 0 = none.
+ * It is still the current one when durations are logged after the commit.
+ */
+static TimestampTz hidden_transaction = 0;
+
+/*
+ * emit_log_hook: cuts what is logged of the duration of a statement that held
+ * a secret.  A plan is logged when its portal goes, so what else the same
+ * transaction logs of durations is cut too.
+ */
+static void
+cut_durations(ErrorData *error)
+{
+	char	   *end;
+
+	if (previous_log_hook)
+		previous_log_hook(error);
+	if (hidden_transaction == 0 || error->elevel != LOG || error->message == NULL ||
+		hidden_transaction != GetCurrentTransactionStartTimestamp())
+		return;
+	end = strstr(error->message, " ms  ");
+	if (end == NULL || strncmp(error->message, "duration: ", 10) != 0)
+		return;
+	end[3] = '\0';
+	error->detail = error->detail_log = NULL;
+	error->hide_stmt = error->hide_ctx = true;
+}
+
+/* Installs the hook; called in each process that loads the library. */
+void
+mzi_command_hide_install(void)
+{
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = cut_durations;
+}
+
+/*
+ * Error context: keep the statement, which holds the value, out of the log, and
+ * the context, where the server shows parameters and PL/pgSQL its statement.
+ */
 static void
 hide_statement(void *arg)
 {
 	errhidestmt(true);
+	errhidecontext(true);
 }
 
 /*
@@ -33,6 +80,7 @@ void
 mzi_command_hide_begin(ErrorContextCallback *callback, const char *shown)
 {
 	pgstat_report_activity(STATE_RUNNING, shown);
+	hidden_transaction = GetCurrentTransactionStartTimestamp();
 	callback->callback = hide_statement;
 	callback->arg = NULL;
 	callback->previous = error_context_stack;
