@@ -10,9 +10,11 @@
  *	  commonest types are read here; the others through the type's input or
  *	  receive function.
  *
- *	  Encoding.  The upstream session's client_encoding is this database's
- *	  encoding, so text needs no conversion, but it is verified before
- *	  anything looks at it.  A receive function must use up all of a value.
+ *	  Encoding.  Text comes in the upstream's encoding (upstream/encoding.c).
+ *	  Where that is this database's, too, text is only verified before anything
+ *	  looks at it; else this process has it as its client encoding, from which
+ *	  text is converted here and the receive functions convert by themselves.
+ *	  A receive function must use up all of a value.
  *
  *	  Results are in CurrentMemoryContext, or in the arena.
  *
@@ -84,6 +86,7 @@ mzi_convert_prepare(MziConverter *converter, Oid type, int32 typmod,
 	Oid			function;
 
 	converter->how = find_how(type, typmod);
+	converter->converting = pg_get_client_encoding() != GetDatabaseEncoding();
 	converter->type = type;
 	converter->typmod = typmod;
 	converter->as_text = column->as_text;
@@ -421,6 +424,37 @@ call_receive(MziConverter *converter, const char *data, uint32 length)
 	return result;
 }
 
+/* ---------- another encoding ---------- */
+
+/* Is it text that is the same in all encodings a server can have? */
+static bool
+is_ascii(const char *data, uint32 length)
+{
+	for (uint32 i = 0; i < length; i++)
+	{
+		if (IS_HIGHBIT_SET(data[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Converts a value whose text is in the upstream's encoding and not plain
+ * ASCII.  The binary form of the string types is their text.
+ */
+static Datum
+convert_foreign_text(MziConverter *converter, const char *data, uint32 length)
+{
+	char	   *local = pg_client_to_server(data, (int) length);
+	uint32		local_length = strlen(local);
+
+	if ((converter->how == MZI_HOW_TEXT || converter->how == MZI_HOW_BPCHAR) &&
+		fits_typmod(converter, local, local_length))
+		return PointerGetDatum(cstring_to_text_with_len(local, local_length));
+	return InputFunctionCall(&converter->input, local, converter->io_parameter,
+							 converter->typmod);
+}
+
 /* ---------- values and rows ---------- */
 
 /* Converts the value in a cell. */
@@ -431,6 +465,11 @@ convert_cell(MziConverter *converter, char kind, const char *cell)
 	uint32		length = mzi_cell_length(cell);
 	Datum		result;
 
+	if (unlikely(converter->converting) &&
+		(kind != MZI_VALUE_BINARY || converter->how == MZI_HOW_TEXT ||
+		 converter->how == MZI_HOW_BPCHAR) &&
+		!is_ascii(data, length))
+		return convert_foreign_text(converter, data, length);
 	if (kind == MZI_VALUE_BINARY)
 	{
 		if (!converter->has_receive)

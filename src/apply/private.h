@@ -58,6 +58,7 @@ typedef struct MziConverter
 	bool		not_null;
 	bool		as_text;
 	bool		has_receive;	/* receive is filled in */
+	bool		converting;		/* text comes in another encoding */
 	AttrNumber	attnum;			/* here */
 	Oid			type;			/* here */
 	int32		typmod;

@@ -24,6 +24,7 @@
 
 #include "apply/private.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 /* Sets up what the netting needs to know: the key columns in key order. */
@@ -84,15 +85,37 @@ schema_change(MziApplyTable *table, const char *why, const char *detail)
 			 errhint("%s", mzi_relation_recreate_hint(table))));
 }
 
+/*
+ * Is a name of the stream, which is in the upstream's encoding, the recorded
+ * one?
+ */
+static bool
+is_same_name(const char *announced, const char *recorded)
+{
+	char	   *converted = pg_server_to_client(recorded, (int) strlen(recorded));
+	bool		same = strcmp(announced, converted) == 0;
+
+	if (converted != recorded)
+		pfree(converted);
+	return same;
+}
+
+/* A name of the stream for a message. */
+static char *
+shown_name(const char *announced)
+{
+	return pg_client_to_server(announced, (int) strlen(announced));
+}
+
 /* Where the announced columns have one of this name; -1 = nowhere. */
 static int
 find_column(const MziRelationMessage *message, const char *name, int guess)
 {
 	if (guess < message->ncolumns &&
-		strcmp(message->columns[guess].name, name) == 0)
+		is_same_name(message->columns[guess].name, name))
 		return guess;
 	for (int i = 0; i < message->ncolumns; i++)
-		if (strcmp(message->columns[i].name, name) == 0)
+		if (is_same_name(message->columns[i].name, name))
 			return i;
 	return -1;
 }
@@ -161,11 +184,11 @@ mzi_relation_map(MziApplyTable *table, const MziRelationMessage *message)
 	bool		full = message->replica_identity == 'f';
 	int			nidentity = 0;
 
-	if (strcmp(schema, recorded->upstream_schema) != 0 ||
-		strcmp(message->name, recorded->upstream_name) != 0)
+	if (!is_same_name(schema, recorded->upstream_schema) ||
+		!is_same_name(message->name, recorded->upstream_name))
 		schema_change(table,
 					  psprintf("table was renamed or moved upstream (it is now %s.%s)",
-							   schema, message->name),
+							   shown_name(schema), shown_name(message->name)),
 					  psprintf("The table is followed under the name %s.",
 							   table->upstream_name));
 

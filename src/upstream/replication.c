@@ -77,14 +77,15 @@ raise_start_failure(MziSession *replication, const char *slot, const MziResult *
 }
 
 /*
- * Begins to stream from a slot.  binary asks for binary values and is
- * ignored where the upstream cannot (before 14).
+ * Begins to stream from a slot, in the upstream's own encoding.  binary asks
+ * for binary values and is ignored where the upstream cannot (before 14).
  */
 void
 mzi_replication_start(MziSession *replication, const char *slot,
 					  XLogRecPtr from, const char *publication, bool binary)
 {
 	StringInfoData sql;
+	char	   *statement;
 	MziResult  *result;
 
 	initStringInfo(&sql);
@@ -94,7 +95,8 @@ mzi_replication_start(MziSession *replication, const char *slot,
 	if (binary && mzi_session_version(replication) >= 140000)
 		appendStringInfoString(&sql, ", binary 'true'");
 	appendStringInfoChar(&sql, ')');
-	mzi_query_send(replication, sql.data, -1, NULL);
+	statement = mzi_encoding_follow_upstream(replication, sql.data);
+	mzi_query_send(replication, statement, -1, NULL);
 	result = mzi_query_collect(replication, mzi_deadline(mzi_receiver_timeout_ms));
 	if (result == NULL)
 		mzi_raise_timeout(replication, mzi_receiver_timeout_ms);

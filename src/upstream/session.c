@@ -111,6 +111,7 @@ release_session(void *arg)
 	MziSession *session = arg;
 
 	drop_connection(session);
+	mzi_encoding_forget(session);
 	mzi_tls_files_remove(session);
 	if (session->info != NULL)
 		mzi_conninfo_wipe(session->info);

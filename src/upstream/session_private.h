@@ -44,6 +44,7 @@ struct MziSession
 	uint64		rows_sent;		/* by the last COPY, as its command tag says */
 	bool		broken;			/* never use the connection again */
 	bool		latch_seen;		/* we reset the latch while waiting */
+	bool		converting;		/* this process converts from its encoding */
 	MziTick		tick;			/* may be NULL */
 	void	   *tick_arg;
 	long		limit_ms;		/* longest time of a statement, 0 = none */
@@ -55,6 +56,10 @@ struct MziResult
 	MemoryContextCallback callback; /* PQclear */
 	PGresult   *result;			/* NULL until there is one */
 };
+
+/* ---------- encoding.c ---------- */
+extern char *mzi_encoding_follow_upstream(MziSession *session, char *statement);
+extern void mzi_encoding_forget(MziSession *session);
 
 /* ---------- session.c ---------- */
 
