@@ -28,11 +28,11 @@ typedef struct Cursor
 {
 	const char *at;
 	const char *end;
-}			Cursor;
+} Cursor;
 
 /* Reads a number of exactly n digits. */
 static inline bool
-read_digits(Cursor * cursor, int n, int *result)
+read_digits(Cursor *cursor, int n, int *result)
 {
 	int			value = 0;
 
@@ -53,7 +53,7 @@ read_digits(Cursor * cursor, int n, int *result)
 
 /* Reads one character if it is there. */
 static inline bool
-read_char(Cursor * cursor, char c)
+read_char(Cursor *cursor, char c)
 {
 	if (cursor->at == cursor->end || *cursor->at != c)
 		return false;
@@ -63,7 +63,7 @@ read_char(Cursor * cursor, char c)
 
 /* Reads YYYY-MM-DD as days since 2000-01-01. */
 static bool
-read_date(Cursor * cursor, int *result)
+read_date(Cursor *cursor, int *result)
 {
 	int			year;
 	int			month;
@@ -82,7 +82,7 @@ read_date(Cursor * cursor, int *result)
 
 /* Reads HH:MM:SS with a fraction, as microseconds. */
 static bool
-read_time(Cursor * cursor, int64 *result)
+read_time(Cursor *cursor, int64 *result)
 {
 	int			hour;
 	int			minute;
@@ -118,7 +118,7 @@ read_time(Cursor * cursor, int64 *result)
 
 /* Reads +HH[:MM[:SS]], as microseconds east of Greenwich. */
 static bool
-read_zone(Cursor * cursor, int64 *result)
+read_zone(Cursor *cursor, int64 *result)
 {
 	bool		west = read_char(cursor, '-');
 	int			hour;

@@ -65,7 +65,8 @@ is_from_outside(int sqlstate)
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
 	{
 		case MAKE_SQLSTATE('0', '8', '0', '0', '0'):	/* connection */
-		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):	/* serialization, deadlock */
+		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):	/* serialization,
+														 * deadlock */
 		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):	/* out of resources */
 		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):	/* operator intervention */
 		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):	/* input and output */

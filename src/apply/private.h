@@ -232,7 +232,7 @@ typedef struct MziSlice
 	int64		nhashes;
 	int			hash_index;		/* which of the executor's indexes it was */
 	Relation	hash_relation;
-}			MziSlice;
+} MziSlice;
 
 /* apply.c */
 extern void mzi_apply_tick_now(MziApply *apply);
@@ -318,10 +318,10 @@ extern bool mzi_write_delete(MziWriter *writer, TupleTableSlot *slot);
 
 
 /* slice.c */
-extern void mzi_slice_begin(MziWriter *writer, MziSlice * slice, int64 n);
-extern void mzi_slice_add(MziWriter *writer, MziSlice * slice,
+extern void mzi_slice_begin(MziWriter *writer, MziSlice *slice, int64 n);
+extern void mzi_slice_add(MziWriter *writer, MziSlice *slice,
 						  MziNetEntry *entry, TupleTableSlot *base);
-extern void mzi_slice_end(MziWriter *writer, MziSlice * slice);
+extern void mzi_slice_end(MziWriter *writer, MziSlice *slice);
 
 /* keyless.c */
 extern void mzi_keyless_write(MziWriter *writer);

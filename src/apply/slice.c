@@ -45,7 +45,7 @@ struct MziHashEntry
 
 /* Takes the row-hash index out of what the executor maintains. */
 static void
-take_hash_index(MziWriter *writer, MziSlice * slice, int64 n)
+take_hash_index(MziWriter *writer, MziSlice *slice, int64 n)
 {
 	ResultRelInfo *result = writer->result;
 
@@ -70,7 +70,7 @@ take_hash_index(MziWriter *writer, MziSlice * slice, int64 n)
  * executor.
  */
 static void
-write_hashes(MziWriter *writer, MziSlice * slice)
+write_hashes(MziWriter *writer, MziSlice *slice)
 {
 	ResultRelInfo *result = writer->result;
 	IndexInfo  *info = result->ri_IndexRelationInfo[slice->hash_index];
@@ -93,7 +93,7 @@ write_hashes(MziWriter *writer, MziSlice * slice)
 
 /* Prepares for n inserts; in the flush's memory context. */
 void
-mzi_slice_begin(MziWriter *writer, MziSlice * slice, int64 n)
+mzi_slice_begin(MziWriter *writer, MziSlice *slice, int64 n)
 {
 	memset(slice, 0, sizeof(MziSlice));
 	slice->slots = palloc(Min(n, SLICE_ROWS) * sizeof(TupleTableSlot *));
@@ -106,7 +106,7 @@ mzi_slice_begin(MziWriter *writer, MziSlice * slice, int64 n)
 
 /* Enters the rows of a slice, already in the table, in the indexes. */
 static void
-insert_index_entries(MziWriter *writer, MziSlice * slice)
+insert_index_entries(MziWriter *writer, MziSlice *slice)
 {
 	for (int i = 0; i < slice->nrows; i++)
 	{
@@ -120,7 +120,7 @@ insert_index_entries(MziWriter *writer, MziSlice * slice)
 
 /* Writes the rows of a slice; meeting an existing key is a divergence. */
 static void
-write_slice(MziWriter *writer, MziSlice * slice)
+write_slice(MziWriter *writer, MziSlice *slice)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -157,7 +157,7 @@ write_slice(MziWriter *writer, MziSlice * slice)
  * as what follows, in the row's memory context, which it may reset.
  */
 void
-mzi_slice_add(MziWriter *writer, MziSlice * slice, MziNetEntry *entry,
+mzi_slice_add(MziWriter *writer, MziSlice *slice, MziNetEntry *entry,
 			  TupleTableSlot *base)
 {
 	TupleTableSlot *slot;
@@ -187,7 +187,7 @@ mzi_slice_add(MziWriter *writer, MziSlice * slice, MziNetEntry *entry,
 
 /* Writes what is left, and cleans up. */
 void
-mzi_slice_end(MziWriter *writer, MziSlice * slice)
+mzi_slice_end(MziWriter *writer, MziSlice *slice)
 {
 	write_slice(writer, slice);
 	if (slice->hashes)

@@ -274,7 +274,7 @@ extern void mzi_history_add(const char *object_type, int64 object_id,
 							const ErrorData *error);
 extern void mzi_history_add_class(const char *object_type, int64 object_id,
 								  const char *object_name, const char *state,
-								  const ErrorData *error, MziErrorClass class);	/* error may be NULL */
+								  const ErrorData *error, MziErrorClass class); /* error may be NULL */
 
 /*
  * ---------- cache.c: what the guards ask for every relation ----------

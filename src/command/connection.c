@@ -24,7 +24,7 @@
 
 /* Raises for an option that is not text or not a secret where it must be. */
 static void
-check_form(const DefElem * option, bool text_allowed, bool secret_allowed)
+check_form(const DefElem *option, bool text_allowed, bool secret_allowed)
 {
 	char	   *name = asc_toupper(option->defname, strlen(option->defname));
 
@@ -44,7 +44,7 @@ check_form(const DefElem * option, bool text_allowed, bool secret_allowed)
 
 /* The option's text, NULL when it is reset. */
 static char *
-option_text(const DefElem * option)
+option_text(const DefElem *option)
 {
 	if (option->arg == NULL)
 		return NULL;
@@ -55,7 +55,7 @@ option_text(const DefElem * option)
 
 /* The id of the secret that the option names, 0 when it is reset. */
 static int64
-option_secret(const DefElem * option)
+option_secret(const DefElem *option)
 {
 	MziSecret  *secret;
 
@@ -69,7 +69,7 @@ option_secret(const DefElem * option)
 
 /* An option that is text or a secret. */
 static MziTextOrSecret
-option_text_or_secret(const DefElem * option)
+option_text_or_secret(const DefElem *option)
 {
 	MziTextOrSecret value = {NULL, 0};
 
@@ -83,7 +83,7 @@ option_text_or_secret(const DefElem * option)
 
 /* PORT: 1 to 65535. */
 static int
-option_port(const DefElem * option)
+option_port(const DefElem *option)
 {
 	char	   *given = option_text(option);
 	char	   *end;
@@ -103,7 +103,7 @@ option_port(const DefElem * option)
 
 /* SSL MODE in libpq's spelling. */
 static char *
-option_ssl_mode(const DefElem * option)
+option_ssl_mode(const DefElem *option)
 {
 	static const char *const modes[] = {"disable", "require", "verify-ca", "verify-full"};
 	char	   *given = option_text(option);
@@ -130,7 +130,7 @@ option_ssl_mode(const DefElem * option)
 
 /* Sets one option; false when there is none of that name. */
 static bool
-apply_option(MziConnection *connection, const DefElem * option)
+apply_option(MziConnection *connection, const DefElem *option)
 {
 	const char *name = option->defname;
 

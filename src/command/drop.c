@@ -31,7 +31,7 @@ typedef struct Victims
 	List	   *secrets;		/* of MziSecret * */
 	List	   *connections;	/* of MziConnection * */
 	List	   *sources;		/* of MziSource * */
-}			Victims;
+} Victims;
 
 /* Writes a source's slots down as orphans; may raise. */
 static void
@@ -136,7 +136,7 @@ refuse_dependents(MziObjectKind kind, MziName name, List *dependents)
 
 /* Adds a source, once. */
 static void
-add_source(Victims * victims, MziSource *source)
+add_source(Victims *victims, MziSource *source)
 {
 	ListCell   *cell;
 
@@ -151,7 +151,7 @@ add_source(Victims * victims, MziSource *source)
 
 /* Adds a connection, once, with the sources that use it. */
 static void
-add_connection(Victims * victims, MziConnection *connection, bool cascade)
+add_connection(Victims *victims, MziConnection *connection, bool cascade)
 {
 	List	   *dependents;
 	ListCell   *cell;
@@ -172,7 +172,7 @@ add_connection(Victims * victims, MziConnection *connection, bool cascade)
 
 /* Adds a secret, once, with the connections that use it. */
 static void
-add_secret(Victims * victims, MziSecret *secret, bool cascade)
+add_secret(Victims *victims, MziSecret *secret, bool cascade)
 {
 	List	   *dependents;
 	ListCell   *cell;
@@ -194,7 +194,7 @@ add_secret(Victims * victims, MziSecret *secret, bool cascade)
 
 /* Finds one object and adds it; false when it does not exist. */
 static bool
-add_by_name(Victims * victims, MziObjectKind kind, MziName name, bool if_exists,
+add_by_name(Victims *victims, MziObjectKind kind, MziName name, bool if_exists,
 			bool cascade)
 {
 	void	   *object;
@@ -321,7 +321,7 @@ drop_source(MziSource *source, bool cascade)
 
 /* Drops everything that was collected. */
 static void
-drop_victims(const Victims * victims, bool cascade)
+drop_victims(const Victims *victims, bool cascade)
 {
 	ListCell   *cell;
 

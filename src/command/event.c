@@ -125,7 +125,7 @@ mzi_sql_on_sql_drop(PG_FUNCTION_ARGS)
 Datum
 mzi_sql_on_alter_schema(PG_FUNCTION_ARGS)
 {
-	const		RenameStmt *statement;
+	const RenameStmt *statement;
 
 	check_called(fcinfo, "on_alter_schema");
 	statement = (const RenameStmt *) ((EventTriggerData *) fcinfo->context)->parsetree;

@@ -108,7 +108,7 @@ arg_list(FunctionCallInfo fcinfo, int n, const char *name)
 static int64
 arg_timeout(FunctionCallInfo fcinfo, int n)
 {
-	const		Interval *timeout;
+	const Interval *timeout;
 	int64		ms;
 
 	if (PG_ARGISNULL(n))
@@ -219,7 +219,7 @@ typedef struct OptionArgument
 {
 	const char *option;
 	bool		secret;			/* the argument names a secret */
-}			OptionArgument;
+} OptionArgument;
 
 /* In the order of the arguments, from number 1 on. */
 static const OptionArgument option_arguments[] = {
@@ -245,7 +245,7 @@ arg_options(FunctionCallInfo fcinfo)
 
 	for (int i = 0; i < lengthof(option_arguments); i++)
 	{
-		const		OptionArgument *argument = &option_arguments[i];
+		const OptionArgument *argument = &option_arguments[i];
 		char	   *name = pstrdup(argument->option);
 		Node	   *value;
 

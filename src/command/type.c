@@ -68,7 +68,7 @@ is_usable(Oid type, const char *name)
 
 /* Looks a parsed type name up; InvalidOid when there is none. */
 static Oid
-look_up(const TypeName * name, int32 *typmod)
+look_up(const TypeName *name, int32 *typmod)
 {
 	Type		tuple = LookupTypeName(NULL, name, typmod, true);
 	Oid			type;

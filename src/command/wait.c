@@ -51,7 +51,7 @@ typedef struct Wait
 	bool		tables;			/* wait for the tables' snapshots too */
 	bool		strict;			/* a failed table is an error */
 	TimestampTz next_look;		/* when the catalog is to be read again */
-}			Wait;
+} Wait;
 
 /* Was a row of ours with this id written by the current transaction? */
 static bool
@@ -82,7 +82,7 @@ written_here(const char *sql, int64 id)
 
 /* What must hold before any wait. */
 static void
-begin_wait(Wait * wait, MziName name, int64 timeout_ms)
+begin_wait(Wait *wait, MziName name, int64 timeout_ms)
 {
 	MziSource  *source;
 
@@ -122,14 +122,14 @@ begin_wait(Wait * wait, MziName name, int64 timeout_ms)
 
 /* The source's place in shared memory, NULL when it has none. */
 static MziSourceShared *
-shared_place(const Wait * wait)
+shared_place(const Wait *wait)
 {
 	return mzi_shmem_source(mzi_command_source_key(wait->source));
 }
 
 /* Where the source is; Invalid when it has no worker yet. */
 static XLogRecPtr
-applied_position(const Wait * wait)
+applied_position(const Wait *wait)
 {
 	MziSourceShared *shared = shared_place(wait);
 
@@ -139,7 +139,7 @@ applied_position(const Wait * wait)
 
 /* Raises when the source will get nowhere by itself. */
 static void
-check_alive(const Wait * wait)
+check_alive(const Wait *wait)
 {
 	MziSource  *source = mzi_source_load(wait->source, true);
 	char	   *name = mzi_name_quote(wait->name);
@@ -170,7 +170,7 @@ check_alive(const Wait * wait)
 
 /* The last failure of the source's workers, for the message of a timeout. */
 static char *
-last_failure(const Wait * wait)
+last_failure(const Wait *wait)
 {
 	MziSourceShared *shared = shared_place(wait);
 	char	   *result = NULL;
@@ -188,7 +188,7 @@ last_failure(const Wait * wait)
 
 /* Raises that the time is over. */
 static void
-raise_timeout(const Wait * wait)
+raise_timeout(const Wait *wait)
 {
 	char	   *detail = last_failure(wait);
 	char	   *goal = psprintf("position %X/%X", LSN_FORMAT_ARGS(wait->target));
@@ -208,7 +208,7 @@ raise_timeout(const Wait * wait)
 
 /* Raises the error that stopped a table. */
 static void
-raise_table_error(const Wait * wait, const MziTable *table)
+raise_table_error(const Wait *wait, const MziTable *table)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_MZI_TABLE_FAILED),
@@ -221,7 +221,7 @@ raise_table_error(const Wait * wait, const MziTable *table)
 
 /* Does no table of the source wait for its snapshot? */
 static bool
-snapshot_complete(const Wait * wait)
+snapshot_complete(const Wait *wait)
 {
 	bool		complete = true;
 	ListCell   *cell;
@@ -246,7 +246,7 @@ snapshot_complete(const Wait * wait)
  * whether the tables are all there.
  */
 static bool
-look_at_catalog(Wait * wait)
+look_at_catalog(Wait *wait)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	bool		complete;
@@ -268,7 +268,7 @@ look_at_catalog(Wait * wait)
  * last: a table that was brought in is as far as the source is then.
  */
 static bool
-is_reached(Wait * wait)
+is_reached(Wait *wait)
 {
 	bool		position = applied_position(wait) >= wait->target;
 
@@ -279,7 +279,7 @@ is_reached(Wait * wait)
 
 /* Milliseconds to sleep, at most that many; 0 when the time is over. */
 static long
-time_left(const Wait * wait, long most)
+time_left(const Wait *wait, long most)
 {
 	if (wait->tables)
 		most = Min(most, SNAPSHOT_MS);
@@ -290,7 +290,7 @@ time_left(const Wait * wait, long most)
 
 /* Wakes the worker, which then asks the upstream where it is. */
 static void
-wake_worker(const Wait * wait)
+wake_worker(const Wait *wait)
 {
 	MziSourceShared *shared = shared_place(wait);
 
@@ -306,7 +306,7 @@ wake_worker(const Wait * wait)
  * for us.
  */
 static void
-wait_until_reached(Wait * wait)
+wait_until_reached(Wait *wait)
 {
 	TimestampTz next_wake = 0;
 	long		wake_ms = WAKE_FIRST_MS;

@@ -65,7 +65,7 @@ extern int	mzi_on_truncate;	/* MziOnTruncate */
 extern int	mzi_read_incomplete;	/* MziReadIncomplete */
 extern int	mzi_compatibility;	/* MziCompatibility */
 extern bool mzi_mark_replicated;
-extern bool mzi_use_binary;			/* ask for binary where the types allow it */
+extern bool mzi_use_binary;		/* ask for binary where the types allow it */
 extern char *mzi_secret_key_file;
 extern char *mzi_application_name;
 extern char *mzi_allowed_hosts; /* for sources of non-superusers */
@@ -157,7 +157,8 @@ typedef struct MziSourceShared
 	XLogRecPtr	handover_floor; /* X of the new slot: do not stop before */
 	TimestampTz last_msg_send_time;
 	TimestampTz last_msg_receipt_time;
-	TimestampTz stats_reset;	/* when the counters were set to zero, 0 = never */
+	TimestampTz stats_reset;	/* when the counters were set to zero, 0 =
+								 * never */
 	bool		binary;			/* the stream sends values in binary */
 	/* slot health as asked upstream, for stat_upstream_slot */
 	TimestampTz slot_checked_at;
@@ -242,6 +243,7 @@ extern void mzi_shmem_unlock(void);
 extern void mzi_launcher_wake(Oid database);
 extern void mzi_launcher_wake_at_commit(void);
 extern bool mzi_launcher_wake_pending(void);	/* in this transaction */
+
 /* set the latches of a source's workers, if they live */
 extern void mzi_source_wake(MziSourceShared *source);
 

@@ -57,7 +57,7 @@ mzi_introspect_publication(MziSession *sql, const char *name)
 						" 'update', p.pubupdate, 'delete', p.pubdelete,"
 						" 'truncate', p.pubtruncate, 'via_root', %s, 'generated', %s)"
 						" FROM pg_catalog.pg_publication p"
-						/* as text: a name that is too long would be cut */
+	/* as text: a name that is too long would be cut */
 						" WHERE p.pubname::pg_catalog.text" EQ "$1",
 						version >= 130000 ? "p.pubviaroot" : "false",
 						version >= 130000 ? "p.pubviaroot" : "false",

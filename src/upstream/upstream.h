@@ -29,8 +29,8 @@ typedef struct MziConninfo
 	List	   *values;			/* holds the password: wipe, never print */
 	char	   *password;		/* NULL or points into values; used to clean
 								 * error texts */
-	bool		restricted;		/* an owner is no superuser: address rules
-								 * and a used password at each connect */
+	bool		restricted;		/* an owner is no superuser: address rules and
+								 * a used password at each connect */
 	bool		hide_user;		/* the user name came from a secret */
 } MziConninfo;
 
@@ -120,6 +120,7 @@ extern void mzi_result_free(MziResult *result);
  */
 extern void mzi_copy_begin(MziSession *session, const char *sql);
 extern int	mzi_copy_read(MziSession *session, char **buffer);
+
 /* After the end: the number of rows, as the server's command tag has it. */
 extern uint64 mzi_copy_rows(const MziSession *session);
 

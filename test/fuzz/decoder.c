@@ -382,7 +382,7 @@ feed(char *block, size_t length, const char *untouched)
  * others in one that is a byte longer, where values can be terminated.
  */
 int
-LLVMFuzzerTestOneInput(const uint8_t * data, size_t size)
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	bool		exact = true;
 
