@@ -22,6 +22,7 @@ use Carp;
 use Exporter 'import';
 use IO::Socket::UNIX;
 use IPC::Run;
+use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -41,7 +42,13 @@ our @EXPORT = qw(
 our $timeout = $PostgreSQL::Test::Utils::timeout_default;
 
 # A test that is told to end says where it was, and stops its servers.
-$SIG{TERM} = $SIG{INT} = sub { diag(Carp::longmess("ended by SIG$_[0]")); exit 1; };
+# A child that a test has forked just ends: the servers are not its own.
+my $test_pid = $$;
+$SIG{TERM} = $SIG{INT} = sub {
+	POSIX::_exit(1) if $$ != $test_pid;
+	diag(Carp::longmess("ended by SIG$_[0]"));
+	exit 1;
+};
 
 # ---- servers -------------------------------------------------------------------
 
