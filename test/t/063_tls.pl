@@ -172,7 +172,8 @@ if (!$downgrader)
 }
 refuses("answered with no TLS, $_", qr/server does not support SSL/, ssl_mode => $_, port => $listener->sockport, @authority)
   foreach qw(require verify_ca verify_full);
-kill 'TERM', $downgrader;
+# not TERM: at its end it would stop our servers as this test does
+kill 'KILL', $downgrader;
 waitpid $downgrader, 0;
 ok(!-e "$pki/leaked", 'nothing was said in plain text');
 
@@ -250,7 +251,7 @@ is(join(' ', sort map { sprintf('%o', (stat $_)[2] & 07777) } glob("$temporary/*
 my $backend = $down->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query LIKE '%create_connection%' AND pid <> pg_backend_pid()});
 kill_processes('KILL', $backend);
 $waiting->finish;
-kill 'TERM', $silenced;
+kill 'KILL', $silenced;
 waitpid $silenced, 0;
 caught_up($down, 's');
 is(join(' ', glob("$temporary/*")), '', 'after a crash while they were there');
