@@ -50,7 +50,7 @@ foreach my $type ('mz_ingest source worker', 'mz_ingest launcher')
 	my @old = worker_pids($down, $type);
 	kill_processes('TERM', @old);
 	wait_for($down, "SELECT count(*) = " . scalar(@old) . " FROM pg_stat_activity WHERE backend_type = '$type'");
-	ok(1, "$type: back after SIGTERM");
+	pass("$type: back after SIGTERM");
 }
 $up->safe_psql('postgres', 'INSERT INTO t VALUES (4)');
 everybody_has(4, 'after SIGTERM of all');
