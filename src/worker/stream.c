@@ -160,7 +160,7 @@ do_duties(MziStream *stream, TimestampTz now)
 												  Max(stream->position.end_lsn,
 													  state->idle_lsn));
 
-		state->last_validation = GetCurrentTimestamp();
+		state->last_received = state->last_validation = GetCurrentTimestamp();
 		return changed;
 	}
 	return false;
@@ -177,6 +177,7 @@ wait_for_news(MziStream *stream, long timeout_ms)
 	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					   timeout_ms, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
+	stream->state->last_received = GetCurrentTimestamp();	/* we do not listen */
 	return events & ~WL_LATCH_SET;
 }
 

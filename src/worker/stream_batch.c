@@ -44,6 +44,8 @@ mzi_batch_flush(MziStream *stream)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	mzi_apply_flush(stream->apply);
 	PopActiveSnapshot();
+	/* we did not listen: silence counts from here */
+	stream->state->last_received = GetCurrentTimestamp();
 }
 
 /* Writes stream->position: for the main stream its row, else the sync's. */

@@ -9,7 +9,8 @@ use Test::More;
 use MziTest;
 
 my $up = new_upstream('up', conf => "wal_sender_timeout = 2s\n");
-my $down = new_target('down');
+# what we do not read meanwhile is no silence of the upstream
+my $down = new_target('down', conf => "mz_ingest.receiver_timeout = 2s\n");
 $up->safe_psql('postgres', 'CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE u (id int PRIMARY KEY);
 	INSERT INTO t SELECT i, 0 FROM generate_series(1, 100) i; CREATE PUBLICATION p FOR TABLE t, u');
 create_connection($down, 'conn', $up);
@@ -35,6 +36,8 @@ $session->query('COMMIT');
 $session->quit;
 caught_up($down, 'src');
 tables_equal($up, $down, 't', 'after the lock is gone');
+is($down->safe_psql('postgres', 'SELECT pid FROM mz_ingest.stat_source'), $worker, 'still the same worker');
+log_has_not($down, qr/connection closed|terminating/, 'and still no connection was lost', $position);
 is($down->safe_psql('postgres', 'SELECT waiting_for_pid IS NULL FROM mz_ingest.stat_source'), 't', 'nobody is in the way');
 
 # the worker can be stopped while it waits
