@@ -302,9 +302,13 @@ mzi_connect_failure(const MziConninfo *info, MziSessionKind kind,
 		reason = pstrdup(libpq_reason(PQerrorMessage(conn)));
 		reason[strcspn(reason, "\n")] = '\0';
 		failure->message = mzi_conninfo_clean_text(info, reason);
-		if (stage == CONNECTION_SSL_STARTUP)
+		if (stage == CONNECTION_SSL_STARTUP ||
+			strncmp(reason, "SSL error:", strlen("SSL error:")) == 0)
 		{
-			/* an operator has to look at certificates; it will not heal */
+			/*
+			 * An operator has to look at certificates; it will not heal.  A
+			 * server refuses ours only after its part of the handshake.
+			 */
 			failure->answered = true;
 			failure->sqlstate = ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
 			failure->hint = pstrdup("Compare SSL MODE, SSL CERTIFICATE AUTHORITY and HOST of the connection with the certificate of the upstream server.");
