@@ -102,7 +102,8 @@ mzi_secret_seal(const char *plain, int length, const char *aad,
 					  " OR EXISTS (SELECT FROM mz_ingest.orphan_slot)");
 		sealed_before = mzi_query_next(&query) && mzi_get_bool(&query);
 		mzi_query_close(&query);
-		if (sealed_before)
+		/* unless another backend made it, and sealed with it, just now */
+		if (sealed_before && !mzi_key_exists())
 			mzi_key_raise_missing(mzi_key_path());
 	}
 	return mzi_seal_with_fingerprint(plain, length, aad, fingerprint);

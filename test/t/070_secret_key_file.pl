@@ -59,6 +59,7 @@ my @sessions = map {
 	\%session
 } 1 .. 8;
 IPC::Run::finish($_->{run}) foreach @sessions;
+is(join('', map { $_->{err} =~ /^(.*(?:ERROR|FATAL).*)/m ? "$1\n" : '' } @sessions), '', 'no session fails');
 is(scalar(grep { $_->{err} =~ /NOTICE:  made a key for secrets in/ } @sessions), 1, 'one backend made the key');
 is(scalar(grep { $_->{err} =~ /HINT:.*secret_key_file.*back it up apart/ } @sessions), 1, '... and said what to do with it');
 is(join(' ', map { s{.*/}{}r } glob("$directory/*")), 'secret.key', 'nothing is left beside it');
