@@ -27,7 +27,7 @@ int			mzi_max_sync_workers_per_source = 2;
 int			mzi_snapshot_chunk_size_mb = 1024;
 int			mzi_batch_max_rows = 100000;
 int			mzi_batch_max_bytes_kb = 64 * 1024;
-int			mzi_batch_max_delay_ms = 1000;
+int			mzi_batch_max_delay_ms = 200;
 int			mzi_connect_timeout_s = 30;
 int			mzi_receiver_timeout_ms = 60000;
 int			mzi_status_interval_s = 10;
@@ -89,7 +89,7 @@ define_settings_a_to_l(void)
 	DefineCustomIntVariable("mz_ingest.batch_max_delay",
 							"Longest time that a committed upstream transaction waits for others of its batch.",
 							"A batch ends sooner when nothing more has arrived.",
-							&mzi_batch_max_delay_ms, 1000, 0, 60000,
+							&mzi_batch_max_delay_ms, 200, 0, 60000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("mz_ingest.batch_max_rows",
 							"Largest number of changes held in memory before they are written.",

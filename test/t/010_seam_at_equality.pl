@@ -1,4 +1,4 @@
-# RULES of the seam: a transaction is in the copy iff its commit record starts
+# The seam: a transaction is in the copy iff its commit record starts
 # before the slot's consistent point.  Writers that idle between their write and
 # their commit make commit records start exactly at that point in a good part of
 # all slot creations; "at or below is skipped" would lose a row in each.

@@ -1,4 +1,4 @@
-# RELIABILITY: no row is lost or doubled over any kill, disconnect or restart of
+# No row is lost or doubled over any kill, disconnect or restart of
 # either side.  pgbench and a load of every kind of change run upstream while a
 # source is made, a table is added and everything is killed at random; whenever
 # the load stops, every table is equal.

@@ -1,4 +1,4 @@
-# RELIABILITY: how soon after the end of a disturbance the target has caught up.
+# How soon after the end of a disturbance the target has caught up.
 # The promise is five seconds; the times are printed, and only what is far from
 # it fails, for tests run on busy machines.
 use strict;

@@ -1,4 +1,4 @@
-# RELIABILITY: what is confirmed to the upstream's slot is on disk here.  Batches
+# What is confirmed to the upstream's slot is on disk here.  Batches
 # commit asynchronously; with a WAL writer that sleeps, a kill -9 of the whole
 # server loses what readers had seen already, and the upstream must send it
 # again.

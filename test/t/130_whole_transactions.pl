@@ -1,4 +1,4 @@
-# RELIABILITY: readers see whole upstream transactions, and tables, views and
+# Readers see whole upstream transactions, and tables, views and
 # position move in one commit.  Money is moved between two tables upstream, so
 # that their sum never changes, while readers of both isolation levels add it up
 # here thousands of times: while batches are applied, while one huge transaction

@@ -1,4 +1,4 @@
-# RELIABILITY: an idle publication keeps no WAL on a busy upstream, an idle
+# An idle publication keeps no WAL on a busy upstream, an idle
 # source can be restarted, and a source whose upstream is its own cluster does
 # not keep itself busy for ever (each position written here is WAL there).
 use strict;

@@ -1,4 +1,4 @@
-# RELIABILITY: every stop is visible, with its class, SQLSTATE, text, hint and
+# Every stop is visible, with its class, SQLSTATE, text, hint and
 # next try, in the status and as one row of the history; what heals by itself
 # is tried again, what does not heal is left alone until somebody acts.
 use strict;

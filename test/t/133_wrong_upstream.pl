@@ -1,4 +1,4 @@
-# RELIABILITY: an upstream that is not the one we followed is refused before
+# An upstream that is not the one we followed is refused before
 # anything of it is applied: restored from a cold copy (also when it has been
 # written past our position since), another cluster at the same address, a slot
 # made again under the same name; and the same when it is this server that was

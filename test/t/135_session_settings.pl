@@ -1,4 +1,4 @@
-# RELIABILITY: roles and databases can have settings of their own, on both
+# Roles and databases can have settings of their own, on both
 # sides.  None of them may change a value, hide a row, end a long transaction or
 # send a worker elsewhere.
 use strict;
