@@ -1,4 +1,4 @@
-# REFERENCE: what DDL upstream does here, with its exact text and a hint that
+# What DDL upstream does here, with its exact text and a hint that
 # repairs it.  Only the table concerned stops, also when the change is found in
 # the middle of a batch or of one huge transaction; without any change of data
 # it is found within the validation interval; it survives a restart, and to drop
