@@ -25,7 +25,7 @@ sub slot_moves
 {
 	my ($lsn, $what) = @_;
 	my $start = time;
-	wait_for($up, "SELECT confirmed_flush_lsn > '$lsn' FROM pg_replication_slots", 't', timeout => 30);
+	wait_for($up, "SELECT confirmed_flush_lsn > '$lsn' FROM pg_replication_slots", 't', timeout => 120);
 	note(sprintf('%s: confirmed after %.1f s', $what, time - $start));
 	return time - $start;
 }
@@ -40,8 +40,9 @@ my $after = $up->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
 cmp_ok($up->safe_psql('postgres', "SELECT pg_wal_lsn_diff('$after', '$before')"), '>', 100e6, 'much was written upstream');
 slot_moves($before, 'unrelated writes');
 # what is left is below the amount that makes the position be written
-wait_for($up, "SELECT pg_wal_lsn_diff('$after', confirmed_flush_lsn) < 17 * 1024 * 1024 FROM pg_replication_slots", 't', timeout => 15);
-cmp_ok(slot_moves($after, 'the rest'), '<', 15, 'the slot follows to the end of WAL');
+wait_for($up, "SELECT pg_wal_lsn_diff('$after', confirmed_flush_lsn) < 17 * 1024 * 1024 FROM pg_replication_slots", 't', timeout => 60);
+# an idle position is written every ten seconds; the upstream may still be reading its WAL at the first
+cmp_ok(slot_moves($after, 'the rest'), '<', 40, 'the slot follows to the end of WAL');
 $up->safe_psql('postgres', 'CHECKPOINT');
 wait_for($up, 'SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) < 64 * 1024 * 1024 FROM pg_replication_slots', 't', timeout => 60);
 pass('the slot keeps little WAL');
