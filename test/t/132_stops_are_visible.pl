@@ -53,7 +53,7 @@ sub stops
 			sub {
 				my $status = status();
 				return $status->{state} eq 'stalled' && $status->{error_class} eq $class && $status->{sqlstate} =~ $sqlstate && $status->{message} =~ $message;
-			}, $what, $limit);
+			}, $what, 3 * $limit);
 		1;
 	} or do { fail("$what: $@"); diag(explain(status())); return 0; };
 	my $status = status();
@@ -71,7 +71,7 @@ sub stops
 	}
 	else
 	{
-		wait_for($down, q{SELECT retrying AND next_retry > now() - interval '5 s' FROM mz_ingest.stat_source}, 't', timeout => 5);
+		wait_for($down, q{SELECT retrying AND next_retry > now() - interval '5 s' FROM mz_ingest.stat_source}, 't', timeout => 20);
 		ok(1, "$what: the next try is told");
 	}
 	# one row per change: the last is this one, and no two in a row are the same
@@ -91,7 +91,7 @@ sub recovers
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	$next++;
 	$up->safe_psql('postgres', "INSERT INTO t VALUES ($next, '$what')");
-	if (!eval { caught_up($down, 'src', timeout => $limit // 20); 1 })
+	if (!eval { caught_up($down, 'src', timeout => 3 * ($limit // 20)); 1 })
 	{
 		fail("$what: heals: $@");
 		return;
