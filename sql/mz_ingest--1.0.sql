@@ -22,6 +22,8 @@ CREATE TABLE mz_ingest.secret (
   sealed bytea NOT NULL,
   key_fingerprint text NOT NULL,
   changed_at timestamptz NOT NULL DEFAULT now(),
+  -- USAGE granted to others; NULL: nobody but the owner
+  acl aclitem[],
   UNIQUE (schema, name)
 );
 COMMENT ON TABLE mz_ingest.secret IS 'secrets, sealed with AES-256-GCM under the key of mz_ingest.secret_key_file; the id is authenticated with the value';
@@ -31,9 +33,10 @@ CREATE TABLE mz_ingest.connection (
   schema name NOT NULL,
   name name NOT NULL,
   owner regrole NOT NULL,
+  type text NOT NULL DEFAULT 'postgres' CHECK (type IN ('postgres', 'ssh-tunnel')),
   host text NOT NULL,
   port integer NOT NULL DEFAULT 5432 CHECK (port BETWEEN 1 AND 65535),
-  database text NOT NULL,
+  database text,
   "user" text,
   user_secret bigint REFERENCES mz_ingest.secret,
   password_secret bigint REFERENCES mz_ingest.secret,
@@ -43,11 +46,46 @@ CREATE TABLE mz_ingest.connection (
   ssl_certificate text,
   ssl_certificate_secret bigint REFERENCES mz_ingest.secret,
   ssl_key_secret bigint REFERENCES mz_ingest.secret,
+  -- the tunnel that it goes through
+  ssh_connection bigint REFERENCES mz_ingest.connection,
   created_at timestamptz NOT NULL DEFAULT now(),
+  -- USAGE granted to others; NULL: nobody but the owner
+  acl aclitem[],
   UNIQUE (schema, name),
-  CHECK (("user" IS NULL) <> (user_secret IS NULL))
+  CHECK (("user" IS NULL) <> (user_secret IS NULL)),
+  CHECK ((type = 'postgres') = (database IS NOT NULL))
 );
-COMMENT ON TABLE mz_ingest.connection IS 'how to reach an upstream server';
+COMMENT ON TABLE mz_ingest.connection IS 'how to reach an upstream server, or a host to tunnel through';
+
+CREATE TABLE mz_ingest.ssh_key (
+  connection bigint NOT NULL REFERENCES mz_ingest.connection ON DELETE CASCADE,
+  number smallint NOT NULL CHECK (number IN (1, 2)),
+  -- "ssh-ed25519 AAAA... materialize"
+  public_key text NOT NULL,
+  -- sealed as a secret is; the connection's id and the number are authenticated
+  sealed_private_key bytea NOT NULL,
+  key_fingerprint text NOT NULL,
+  PRIMARY KEY (connection, number)
+);
+COMMENT ON TABLE mz_ingest.ssh_key IS 'the two key pairs of each SSH tunnel; both are always offered';
+
+CREATE TABLE mz_ingest.cluster (
+  id bigint PRIMARY KEY DEFAULT nextval('mz_ingest.object_id'),
+  name name NOT NULL UNIQUE,
+  owner regrole NOT NULL,
+  size text NOT NULL,
+  replication_factor integer NOT NULL DEFAULT 1 CHECK (replication_factor >= 0),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  -- USAGE and CREATE granted to others; NULL: nobody but the owner
+  acl aclitem[]
+);
+COMMENT ON TABLE mz_ingest.cluster IS 'a named set of resources that sources belong to; with replication factor 0 its sources are paused';
+
+CREATE TABLE mz_ingest.object_comment (
+  object_id bigint PRIMARY KEY,
+  comment text NOT NULL
+);
+COMMENT ON TABLE mz_ingest.object_comment IS 'comments on secrets, connections, sources and clusters, by id; those on tables and views are PostgreSQL''s own';
 
 CREATE TABLE mz_ingest.source (
   id bigint PRIMARY KEY DEFAULT nextval('mz_ingest.object_id'),
@@ -76,6 +114,10 @@ CREATE TABLE mz_ingest.source (
   next_consistent_point pg_lsn,
   next_end_lsn pg_lsn,
   paused boolean NOT NULL DEFAULT false,
+  cluster bigint REFERENCES mz_ingest.cluster,
+  -- the view <source>_progress(lsn) and its id, which is lower than the source's
+  progress_id bigint,
+  progress_relid regclass,
   -- the definite error that stopped the source, if any
   error_sqlstate text,
   error_message text,
@@ -115,6 +157,10 @@ CREATE TABLE mz_ingest.source_table (
   exclude_columns text[] NOT NULL DEFAULT '{}',
   exclude_constraints text[] NOT NULL DEFAULT '{}',
   exclude_all_constraints boolean NOT NULL DEFAULT false,
+  -- made by CREATE SOURCE ... FOR or ALTER SOURCE ... ADD SUBSOURCE, not by CREATE TABLE
+  is_subsource boolean NOT NULL DEFAULT false,
+  -- further options of the statement, for SHOW CREATE
+  options jsonb NOT NULL DEFAULT '{}',
   error_lsn pg_lsn,
   error_sqlstate text,
   error_message text,
@@ -194,6 +240,9 @@ COMMENT ON TABLE mz_ingest.status_history IS 'state changes of sources and table
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.object_id', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.secret', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.connection', '');
+SELECT pg_catalog.pg_extension_config_dump('mz_ingest.ssh_key', '');
+SELECT pg_catalog.pg_extension_config_dump('mz_ingest.cluster', '');
+SELECT pg_catalog.pg_extension_config_dump('mz_ingest.object_comment', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source_table', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source_column', '');
