@@ -51,6 +51,7 @@ typedef struct Wait
 	bool		tables;			/* wait for the tables' snapshots too */
 	bool		strict;			/* a failed table is an error */
 	TimestampTz next_look;		/* when the catalog is to be read again */
+	bool		there;			/* the position was reached when last asked */
 } Wait;
 
 /* Was a row of ours with this id written by the current transaction? */
@@ -115,6 +116,7 @@ begin_wait(Wait *wait, MziName name, int64 timeout_ms)
 	wait->tables = false;
 	wait->strict = false;
 	wait->next_look = 0;
+	wait->there = false;
 	wait->timeout_ms = timeout_ms;
 	wait->until = timeout_ms < 0 ? 0 :
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
@@ -265,15 +267,20 @@ look_at_catalog(Wait *wait)
 
 /*
  * Has everything been reached?  The position is looked at first and again
- * last: a table that was brought in is as far as the source is then.
+ * last: a table that was brought in is as far as the source is then.  A look
+ * at the catalog from before the position was reached proves nothing, so the
+ * next one is due at once then.
  */
 static bool
 is_reached(Wait *wait)
 {
-	bool		position = applied_position(wait) >= wait->target;
+	bool		there = applied_position(wait) >= wait->target;
 
-	if (position && !wait->tables)
+	if (there && !wait->tables)
 		return true;
+	if (there && !wait->there)
+		wait->next_look = 0;
+	wait->there = there;
 	return look_at_catalog(wait) && applied_position(wait) >= wait->target;
 }
 
