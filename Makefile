@@ -29,7 +29,7 @@ test: ## everything; closing lines are those of the test tools
 	@test/setup/packages
 	@test/run lint unit regress tap
 
-test-matrix: ## every kind of change from other upstream versions; VERSIONS="11 14 18"
+test-matrix: ## every kind of change from other upstream versions; VERSIONS="11 14 18", TESTS=FILE
 	@test/setup/packages
 	@test/setup/packages matrix || echo 'without npm only servers fetched before can be tested'
 	@test/run matrix
