@@ -58,14 +58,18 @@ mzi_handover_stop(MziStream *stream)
 
 /*
  * Sync stream: asks for the handover when it is close to the main stream,
- * parks, and learns its target; true when it is there already.
+ * parks, and learns its target; true when it is there already.  The main
+ * stream stands still from then on, so to have run dry is no reason to ask:
+ * before the upstream's first answer it is dry, too, whatever is to come.
  */
 bool
 mzi_handover_negotiate(MziStream *stream, bool dry)
 {
 	MziStreamState *state = stream->state;
 	MziSourceShared *shared = stream->shared;
-	XLogRecPtr	main_lsn = pg_atomic_read_u64(&shared->applied_lsn);
+	XLogRecPtr	here = Max(stream->position.end_lsn, state->idle_lsn);
+	bool		close = here + HANDOVER_DISTANCE >=
+	pg_atomic_read_u64(&shared->applied_lsn);
 	bool		wake = false;
 
 	if (!XLogRecPtrIsInvalid(state->target))
@@ -74,8 +78,7 @@ mzi_handover_negotiate(MziStream *stream, bool dry)
 	if (shared->handover == MZI_HANDOVER_NONE)
 	{
 		state->parked = false;
-		if (shared->pid != 0 &&
-			(dry || stream->position.end_lsn + HANDOVER_DISTANCE >= main_lsn))
+		if (shared->pid != 0 && close)
 		{
 			shared->handover = MZI_HANDOVER_REQUESTED;
 			shared->handover_floor = stream->position.end_lsn;
@@ -90,6 +93,11 @@ mzi_handover_negotiate(MziStream *stream, bool dry)
 	mzi_shmem_unlock();
 	if (wake)
 		mzi_source_wake(shared);
+
+	/* nothing for these tables may come for long: ask where the upstream is */
+	if (dry && !close && !state->parked && XLogRecPtrIsInvalid(state->target) &&
+		TimestampDifferenceExceeds(state->last_request, GetCurrentTimestamp(), 100))
+		mzi_feedback_send(stream, true);
 	return !XLogRecPtrIsInvalid(state->target) &&
 		stream->position.end_lsn >= state->target;
 }
