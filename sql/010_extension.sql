@@ -21,7 +21,7 @@ WHERE p.pronamespace = 'mz_ingest'::regnamespace
   AND p.proname ~ '^(create|alter|drop|add|validate|pause|resume|resync|wait)_'
 ORDER BY 1, 2;
 
--- nothing that writes, and no table, is for everybody
+-- nothing that writes, and no table, is for everybody: these read shared memory
 SELECT p.oid::regprocedure AS public_function, p.provolatile
 FROM pg_proc p
 WHERE p.pronamespace = 'mz_ingest'::regnamespace

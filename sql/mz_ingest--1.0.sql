@@ -597,11 +597,14 @@ CREATE FUNCTION mz_ingest.stat_get_snapshot(
   OUT bytes_done bigint,
   OUT chunks_total bigint,
   OUT chunks_done bigint,
-  OUT started timestamptz
+  OUT started timestamptz,
+  OUT round timestamptz,
+  OUT records_total bigint,
+  OUT bytes_total bigint
 ) RETURNS record
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'mzi_sql_stat_get_snapshot';
-COMMENT ON FUNCTION mz_ingest.stat_get_snapshot(bigint) IS 'how far the copy of a table is';
+COMMENT ON FUNCTION mz_ingest.stat_get_snapshot(bigint) IS 'how far the copy of a table is; round is the same for tables that are copied together, records_total and bytes_total are of all copies since the server started';
 
 CREATE FUNCTION mz_ingest.orphan_files(
   OUT slot text,
@@ -891,6 +894,696 @@ GRANT SELECT ON
   mz_ingest.stat_upstream_slot, mz_ingest.status_history, mz_ingest.orphan_slots,
   mz_ingest.secrets, mz_ingest.connections, mz_ingest.sources
   TO pg_monitor;
+
+/*
+ * Materialize's catalog.
+ *
+ * Its system relations under their own names, so that queries written for
+ * Materialize run as they are: mz_catalog says what there is, mz_internal what
+ * it does.  Ids are text: "u" and the number for secrets, connections, sources
+ * and their tables, all of one sequence; for PostgreSQL's own relations "u" and
+ * the OID plus 2^32, for those of system schemas "s" and the OID.
+ *
+ * Everybody may read everything but texts that could tell a stranger of hosts
+ * and users: errors and full statements are shown to the owner of the object
+ * and to members of pg_monitor, and are NULL for others.
+ */
+
+DO $$
+DECLARE
+  taken text;
+BEGIN
+  SELECT n.nspname INTO taken FROM pg_catalog.pg_namespace n
+  WHERE n.nspname IN ('mz_catalog', 'mz_internal') ORDER BY n.nspname LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'schema "%" already exists', taken
+      USING ERRCODE = 'duplicate_schema',
+        DETAIL = 'The extension makes it, and takes over nothing that it did not make.',
+        HINT = pg_catalog.format('Drop it, or ALTER SCHEMA %I RENAME TO another name.', taken);
+  END IF;
+END
+$$;
+
+CREATE SCHEMA mz_catalog;
+COMMENT ON SCHEMA mz_catalog IS 'Materialize''s catalog: which objects there are';
+CREATE SCHEMA mz_internal;
+COMMENT ON SCHEMA mz_internal IS 'Materialize''s catalog: what the objects do';
+GRANT USAGE ON SCHEMA mz_catalog, mz_internal TO PUBLIC;
+
+CREATE DOMAIN mz_catalog.uint8 AS bigint CHECK (VALUE >= 0);
+COMMENT ON DOMAIN mz_catalog.uint8 IS 'unsigned counters and positions, as integers of 8 bytes: they compare, divide and print as Materialize''s do';
+
+CREATE FUNCTION mz_ingest.source_progress(source bigint) RETURNS mz_catalog.uint8
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'mzi_sql_source_progress';
+COMMENT ON FUNCTION mz_ingest.source_progress(bigint) IS 'upstream LSN before which everything of a source can be read here, as a number: what its progress view shows';
+GRANT EXECUTE ON FUNCTION mz_ingest.source_progress(bigint) TO PUBLIC;
+
+/* What the relations below need of shared memory; error texts are masked there. */
+GRANT EXECUTE ON FUNCTION
+  mz_ingest.is_preloaded(), mz_ingest.is_bound(text, oid),
+  mz_ingest.stat_get_source(bigint), mz_ingest.stat_get_table(bigint),
+  mz_ingest.stat_get_snapshot(bigint)
+  TO PUBLIC;
+
+CREATE FUNCTION mz_internal.role_id(role oid) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN role = 0::oid THEN 'p' WHEN role < 16384::oid THEN 's' || role ELSE 'u' || role END;
+COMMENT ON FUNCTION mz_internal.role_id(oid) IS 'id of a role: u and its OID, s and its OID for those of the system, p for PUBLIC';
+GRANT EXECUTE ON FUNCTION mz_internal.role_id(oid) TO PUBLIC;
+
+CREATE FUNCTION mz_internal.is_system_schema(schema name) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN schema IN ('information_schema', 'mz_catalog', 'mz_internal', 'mz_ingest') OR schema ^@ 'pg_';
+COMMENT ON FUNCTION mz_internal.is_system_schema(name) IS 'whether a schema is the server''s or this extension''s';
+GRANT EXECUTE ON FUNCTION mz_internal.is_system_schema(name) TO PUBLIC;
+
+CREATE FUNCTION mz_internal.schema_id(oid oid, schema name) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN mz_internal.is_system_schema(schema) THEN 's' || oid ELSE 'u' || oid END;
+COMMENT ON FUNCTION mz_internal.schema_id(oid, name) IS 'id of a schema';
+GRANT EXECUTE ON FUNCTION mz_internal.schema_id(oid, name) TO PUBLIC;
+
+CREATE FUNCTION mz_internal.privileges(acl aclitem[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+  SELECT coalesce(pg_catalog.array_agg(i.item ORDER BY i.grantee <> i.grantor, i.grantee, i.grantor), '{}')
+  FROM (
+    SELECT a.grantee, a.grantor,
+      CASE WHEN a.grantee = 0::oid THEN '' ELSE mz_internal.role_id(a.grantee) END || '='
+        || pg_catalog.string_agg(l.letter, '' ORDER BY l.place)
+        || '/' || mz_internal.role_id(a.grantor) AS item
+    FROM pg_catalog.aclexplode(acl) a
+    JOIN (VALUES ('INSERT', 'a', 1), ('SELECT', 'r', 2), ('UPDATE', 'w', 3), ('DELETE', 'd', 4),
+      ('USAGE', 'U', 5), ('CREATE', 'C', 6)) l (privilege, letter, place) ON l.privilege = a.privilege_type
+    GROUP BY a.grantee, a.grantor) i);
+COMMENT ON FUNCTION mz_internal.privileges(aclitem[]) IS 'privileges in the form of mz_aclitem: ids of roles, and the letters that Materialize has';
+GRANT EXECUTE ON FUNCTION mz_internal.privileges(aclitem[]) TO PUBLIC;
+
+CREATE FUNCTION mz_internal.may_read(owner oid) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN coalesce(pg_catalog.pg_has_role(owner, 'USAGE'), false) OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON FUNCTION mz_internal.may_read(oid) IS 'whether the caller is shown errors and full statements of an owner''s objects';
+GRANT EXECUTE ON FUNCTION mz_internal.may_read(oid) TO PUBLIC;
+
+CREATE FUNCTION mz_internal.error_namespace(message text, sqlstate text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+  WHEN message ^@ 'ssh: ' THEN 'ssh'
+  WHEN sqlstate IN ('MZ010', 'MZ012', 'MZ015') THEN 'internal'
+  ELSE 'postgres'
+END;
+COMMENT ON FUNCTION mz_internal.error_namespace(text, text) IS 'which part of a source an error is of: postgres, ssh or internal';
+GRANT EXECUTE ON FUNCTION mz_internal.error_namespace(text, text) TO PUBLIC;
+
+CREATE FUNCTION mz_internal.error_text(message text, sqlstate text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+  WHEN message ^@ (mz_internal.error_namespace(message, sqlstate) || ': ') THEN message
+  ELSE mz_internal.error_namespace(message, sqlstate) || ': ' || message
+END;
+COMMENT ON FUNCTION mz_internal.error_text(text, text) IS 'an error as the status shows it, with its namespace';
+GRANT EXECUTE ON FUNCTION mz_internal.error_text(text, text) TO PUBLIC;
+
+CREATE FUNCTION mz_internal.error_details(message text, sqlstate text, hint text) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN message IS NOT NULL THEN pg_catalog.jsonb_build_object(
+  'hints', CASE WHEN hint IS NULL THEN pg_catalog.jsonb_build_array() ELSE pg_catalog.jsonb_build_array(hint) END,
+  'namespaced', pg_catalog.jsonb_build_object(mz_internal.error_namespace(message, sqlstate),
+    pg_catalog.regexp_replace(message, '^(postgres|ssh): ', ''))) END;
+COMMENT ON FUNCTION mz_internal.error_details(text, text, text) IS 'details of a status: hints, and the error by namespace';
+GRANT EXECUTE ON FUNCTION mz_internal.error_details(text, text, text) TO PUBLIC;
+
+CREATE FUNCTION mz_internal.epoch_ms(at timestamptz) RETURNS mz_catalog.uint8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.floor(EXTRACT(epoch FROM at) * 1000)::bigint;
+COMMENT ON FUNCTION mz_internal.epoch_ms(timestamptz) IS 'a time as Materialize''s mz_timestamp: milliseconds since 1970';
+GRANT EXECUTE ON FUNCTION mz_internal.epoch_ms(timestamptz) TO PUBLIC;
+
+CREATE FUNCTION mz_internal.lsn_offset(lsn pg_lsn) RETURNS mz_catalog.uint8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (lsn - '0/0'::pg_lsn)::bigint;
+COMMENT ON FUNCTION mz_internal.lsn_offset(pg_lsn) IS 'an LSN as a number';
+GRANT EXECUTE ON FUNCTION mz_internal.lsn_offset(pg_lsn) TO PUBLIC;
+
+/* Of no use but for the relations below. */
+CREATE VIEW mz_internal.mz_base_relations AS
+SELECT
+  c.oid,
+  CASE
+    WHEN t.id IS NOT NULL THEN 'u' || t.id
+    WHEN p.id IS NOT NULL THEN 'u' || p.progress_id
+    WHEN mz_internal.is_system_schema(n.nspname) THEN 's' || c.oid
+    ELSE 'u' || (4294967296 + c.oid::bigint)
+  END AS id,
+  mz_internal.schema_id(n.oid, n.nspname) AS schema_id,
+  c.relname::text AS name,
+  c.relkind AS kind,
+  c.relowner AS owner,
+  mz_internal.role_id(c.relowner) AS owner_id,
+  c.relacl AS acl,
+  t.id AS table_id,
+  t.source AS source,
+  coalesce(t.is_subsource, false) AS is_subsource,
+  p.id AS progress_of
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN mz_ingest.source_table t ON t.relid::oid = c.oid
+LEFT JOIN mz_ingest.source p ON p.progress_relid::oid = c.oid
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'i', 'I')
+  AND NOT n.nspname ^@ 'pg_toast'
+  AND (NOT n.nspname ^@ 'pg_temp' OR n.oid = pg_catalog.pg_my_temp_schema());
+COMMENT ON VIEW mz_internal.mz_base_relations IS 'relations of PostgreSQL with the ids that they have in mz_catalog';
+
+CREATE VIEW mz_internal.mz_base_objects AS
+SELECT 'secret' AS type, x.id, x.schema, x.name, x.owner, NULL::bigint AS cluster,
+  coalesce(x.acl, pg_catalog.acldefault('S', x.owner)) AS acl
+FROM mz_ingest.secret x
+UNION ALL
+SELECT 'connection', c.id, c.schema, c.name, c.owner, NULL, coalesce(c.acl, pg_catalog.acldefault('S', c.owner))
+FROM mz_ingest.connection c
+UNION ALL
+SELECT 'source', s.id, s.schema, s.name, s.owner, s.cluster,
+  ARRAY[pg_catalog.makeaclitem(s.owner, s.owner, 'SELECT', false)]
+FROM mz_ingest.source s;
+COMMENT ON VIEW mz_internal.mz_base_objects IS 'secrets, connections and sources, which are no relations of PostgreSQL';
+
+CREATE VIEW mz_catalog.mz_roles AS
+SELECT mz_internal.role_id(r.oid) AS id, r.oid, r.rolname::text AS name, r.rolinherit AS inherit
+FROM pg_catalog.pg_roles r;
+COMMENT ON VIEW mz_catalog.mz_roles IS 'roles';
+
+CREATE VIEW mz_catalog.mz_databases AS
+SELECT 'u' || d.oid AS id, d.oid, d.datname::text AS name, mz_internal.role_id(d.datdba) AS owner_id,
+  mz_internal.privileges(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS privileges
+FROM pg_catalog.pg_database d
+WHERE d.datname = pg_catalog.current_database();
+COMMENT ON VIEW mz_catalog.mz_databases IS 'this database: the others have catalogs of their own';
+
+CREATE VIEW mz_catalog.mz_schemas AS
+SELECT
+  mz_internal.schema_id(n.oid, n.nspname) AS id,
+  n.oid,
+  CASE WHEN NOT mz_internal.is_system_schema(n.nspname) THEN d.id END AS database_id,
+  n.nspname::text AS name,
+  mz_internal.role_id(n.nspowner) AS owner_id,
+  mz_internal.privileges(coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) AS privileges
+FROM pg_catalog.pg_namespace n
+CROSS JOIN mz_catalog.mz_databases d
+WHERE NOT n.nspname ^@ 'pg_toast' AND NOT n.nspname ^@ 'pg_temp';
+COMMENT ON VIEW mz_catalog.mz_schemas IS 'schemas of this database; those of the system have no database_id';
+
+CREATE VIEW mz_catalog.mz_clusters AS
+SELECT
+  'u' || c.id AS id,
+  c.name::text AS name,
+  mz_internal.role_id(c.owner) AS owner_id,
+  mz_internal.privileges(coalesce(c.acl, pg_catalog.acldefault('n', c.owner))) AS privileges,
+  true AS managed,
+  c.size,
+  c.replication_factor
+FROM mz_ingest.cluster c;
+COMMENT ON VIEW mz_catalog.mz_clusters IS 'clusters: named sets of resources that sources belong to';
+
+CREATE VIEW mz_catalog.mz_cluster_replicas AS
+SELECT
+  'u' || (c.id + (r.number - 1) * 4294967296) AS id,
+  'r' || r.number AS name,
+  'u' || c.id AS cluster_id,
+  c.size,
+  NULL::text AS availability_zone,
+  mz_internal.role_id(c.owner) AS owner_id
+FROM mz_ingest.cluster c
+CROSS JOIN LATERAL pg_catalog.generate_series(1, c.replication_factor) r (number);
+COMMENT ON VIEW mz_catalog.mz_cluster_replicas IS 'as many replicas of each cluster as its replication factor; the first does the work';
+
+CREATE VIEW mz_catalog.mz_sources AS
+SELECT
+  'u' || s.id AS id,
+  (s.id % 4294967296)::oid AS oid,
+  mz_internal.schema_id(n.oid, s.schema) AS schema_id,
+  s.name::text AS name,
+  'postgres' AS type,
+  'u' || s.connection AS connection_id,
+  coalesce(s.options ->> 'size', c.size) AS size,
+  'none' AS envelope_type,
+  NULL::text AS key_format,
+  NULL::text AS value_format,
+  'u' || s.cluster AS cluster_id,
+  mz_internal.role_id(s.owner) AS owner_id,
+  mz_internal.privileges(ARRAY[pg_catalog.makeaclitem(s.owner, s.owner, 'SELECT', false)]) AS privileges,
+  NULL::text AS create_sql,
+  NULL::text AS redacted_create_sql
+FROM mz_ingest.source s
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema
+LEFT JOIN mz_ingest.cluster c ON c.id = s.cluster
+UNION ALL
+SELECT
+  r.id,
+  r.oid,
+  r.schema_id,
+  r.name,
+  CASE WHEN r.is_subsource THEN 'subsource' ELSE 'progress' END,
+  NULL,
+  NULL,
+  CASE WHEN r.is_subsource THEN 'none' END,
+  NULL,
+  NULL,
+  CASE WHEN r.is_subsource THEN 'u' || s.cluster END,
+  r.owner_id,
+  mz_internal.privileges(coalesce(r.acl, ARRAY[pg_catalog.makeaclitem(r.owner, r.owner, 'SELECT', false)])),
+  NULL,
+  NULL
+FROM mz_internal.mz_base_relations r
+LEFT JOIN mz_ingest.source s ON s.id = r.source
+WHERE r.is_subsource OR r.progress_of IS NOT NULL;
+COMMENT ON VIEW mz_catalog.mz_sources IS 'sources (type postgres), their progress views (progress) and the tables made with them (subsource)';
+
+CREATE VIEW mz_catalog.mz_tables AS
+SELECT
+  r.id,
+  r.oid,
+  r.schema_id,
+  r.name,
+  r.owner_id,
+  mz_internal.privileges(coalesce(r.acl, pg_catalog.acldefault('r', r.owner))) AS privileges,
+  NULL::text AS create_sql,
+  NULL::text AS redacted_create_sql,
+  'u' || r.source AS source_id
+FROM mz_internal.mz_base_relations r
+WHERE r.kind IN ('r', 'p', 'f') AND NOT r.is_subsource;
+COMMENT ON VIEW mz_catalog.mz_tables IS 'tables: those from sources with their source, and ordinary ones';
+
+CREATE VIEW mz_catalog.mz_views AS
+SELECT
+  r.id,
+  r.oid,
+  r.schema_id,
+  r.name,
+  pg_catalog.pg_get_viewdef(r.oid) AS definition,
+  r.owner_id,
+  mz_internal.privileges(coalesce(r.acl, pg_catalog.acldefault('r', r.owner))) AS privileges,
+  pg_catalog.format('CREATE VIEW %s AS %s', r.oid::regclass, pg_catalog.pg_get_viewdef(r.oid)) AS create_sql,
+  pg_catalog.format('CREATE VIEW %s AS %s', r.oid::regclass, pg_catalog.pg_get_viewdef(r.oid)) AS redacted_create_sql
+FROM mz_internal.mz_base_relations r
+WHERE r.kind = 'v' AND r.progress_of IS NULL;
+COMMENT ON VIEW mz_catalog.mz_views IS 'views';
+
+CREATE VIEW mz_catalog.mz_materialized_views AS
+SELECT
+  r.id,
+  r.oid,
+  r.schema_id,
+  r.name,
+  NULL::text AS cluster_id,
+  pg_catalog.pg_get_viewdef(r.oid) AS definition,
+  r.owner_id,
+  mz_internal.privileges(coalesce(r.acl, pg_catalog.acldefault('r', r.owner))) AS privileges,
+  pg_catalog.format('CREATE MATERIALIZED VIEW %s AS %s', r.oid::regclass, pg_catalog.pg_get_viewdef(r.oid)) AS create_sql,
+  pg_catalog.format('CREATE MATERIALIZED VIEW %s AS %s', r.oid::regclass, pg_catalog.pg_get_viewdef(r.oid)) AS redacted_create_sql
+FROM mz_internal.mz_base_relations r
+WHERE r.kind = 'm';
+COMMENT ON VIEW mz_catalog.mz_materialized_views IS 'materialized views';
+
+CREATE VIEW mz_catalog.mz_indexes AS
+SELECT
+  r.id,
+  r.oid,
+  r.name,
+  o.id AS on_id,
+  NULL::text AS cluster_id,
+  r.owner_id,
+  pg_catalog.pg_get_indexdef(r.oid) AS create_sql,
+  pg_catalog.pg_get_indexdef(r.oid) AS redacted_create_sql
+FROM mz_internal.mz_base_relations r
+JOIN pg_catalog.pg_index i ON i.indexrelid = r.oid
+JOIN mz_internal.mz_base_relations o ON o.oid = i.indrelid;
+COMMENT ON VIEW mz_catalog.mz_indexes IS 'indexes';
+
+CREATE VIEW mz_catalog.mz_columns AS
+SELECT
+  r.id,
+  a.attname::text AS name,
+  pg_catalog.row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum)::mz_catalog.uint8 AS position,
+  NOT a.attnotnull AS nullable,
+  pg_catalog.regexp_replace(pg_catalog.format_type(a.atttypid, NULL), '^mz_catalog\.', '') AS type,
+  pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS "default",
+  a.atttypid AS type_oid,
+  a.atttypmod AS type_mod
+FROM mz_internal.mz_base_relations r
+JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE r.kind NOT IN ('i', 'I');
+COMMENT ON VIEW mz_catalog.mz_columns IS 'columns of tables, views and progress views';
+
+CREATE VIEW mz_catalog.mz_connections AS
+SELECT
+  'u' || c.id AS id,
+  (c.id % 4294967296)::oid AS oid,
+  mz_internal.schema_id(n.oid, c.schema) AS schema_id,
+  c.name::text AS name,
+  c.type,
+  mz_internal.role_id(c.owner) AS owner_id,
+  mz_internal.privileges(coalesce(c.acl, pg_catalog.acldefault('S', c.owner))) AS privileges,
+  NULL::text AS create_sql,
+  NULL::text AS redacted_create_sql
+FROM mz_ingest.connection c
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = c.schema;
+COMMENT ON VIEW mz_catalog.mz_connections IS 'connections: of type postgres or ssh-tunnel';
+
+CREATE VIEW mz_catalog.mz_secrets AS
+SELECT
+  'u' || x.id AS id,
+  (x.id % 4294967296)::oid AS oid,
+  mz_internal.schema_id(n.oid, x.schema) AS schema_id,
+  x.name::text AS name,
+  mz_internal.role_id(x.owner) AS owner_id,
+  mz_internal.privileges(coalesce(x.acl, pg_catalog.acldefault('S', x.owner))) AS privileges
+FROM mz_ingest.secret x
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = x.schema;
+COMMENT ON VIEW mz_catalog.mz_secrets IS 'secrets, without their values';
+
+CREATE VIEW mz_catalog.mz_ssh_tunnel_connections AS
+SELECT 'u' || c.id AS id, k1.public_key AS public_key_1, k2.public_key AS public_key_2
+FROM mz_ingest.connection c
+LEFT JOIN mz_ingest.ssh_key k1 ON k1.connection = c.id AND k1.number = 1
+LEFT JOIN mz_ingest.ssh_key k2 ON k2.connection = c.id AND k2.number = 2
+WHERE c.type = 'ssh-tunnel';
+COMMENT ON VIEW mz_catalog.mz_ssh_tunnel_connections IS 'public keys of SSH tunnels, both of which are offered to the host';
+
+CREATE VIEW mz_catalog.mz_aws_privatelink_connections AS
+SELECT NULL::text AS id, NULL::text AS principal WHERE false;
+COMMENT ON VIEW mz_catalog.mz_aws_privatelink_connections IS 'always empty: AWS PrivateLink belongs to the operator''s network, not to a server';
+
+CREATE VIEW mz_catalog.mz_objects AS
+SELECT
+  'u' || o.id AS id,
+  (o.id % 4294967296)::oid AS oid,
+  mz_internal.schema_id(n.oid, o.schema) AS schema_id,
+  o.name::text AS name,
+  o.type,
+  mz_internal.role_id(o.owner) AS owner_id,
+  'u' || o.cluster AS cluster_id,
+  mz_internal.privileges(o.acl) AS privileges
+FROM mz_internal.mz_base_objects o
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = o.schema
+UNION ALL
+SELECT
+  r.id,
+  r.oid,
+  r.schema_id,
+  r.name,
+  CASE
+    WHEN r.is_subsource OR r.progress_of IS NOT NULL THEN 'source'
+    WHEN r.kind IN ('r', 'p', 'f') THEN 'table'
+    WHEN r.kind = 'v' THEN 'view'
+    WHEN r.kind = 'm' THEN 'materialized-view'
+    ELSE 'index'
+  END,
+  r.owner_id,
+  CASE WHEN r.is_subsource THEN 'u' || s.cluster END,
+  CASE WHEN r.kind NOT IN ('i', 'I') THEN
+    mz_internal.privileges(coalesce(r.acl, pg_catalog.acldefault('r', r.owner))) END
+FROM mz_internal.mz_base_relations r
+LEFT JOIN mz_ingest.source s ON s.id = r.source;
+COMMENT ON VIEW mz_catalog.mz_objects IS 'everything that has an id';
+
+CREATE VIEW mz_internal.mz_source_statuses AS
+WITH source AS NOT MATERIALIZED (
+  SELECT
+    s.id, s.name, s.owner, s.progress_id, s.progress_relid, s.created_at,
+    CASE WHEN g.state IN ('created', 'starting') AND g.error_class IS NOT NULL THEN 'stalled'
+      -- the copy runs already, the stream follows
+      WHEN g.state = 'starting' AND EXISTS (SELECT FROM mz_ingest.source_table t
+        WHERE t.source = s.id AND t.state IN ('snapshotting', 'catching up')) THEN 'running'
+      ELSE g.state
+    END AS status,
+    g.error_class, g.sqlstate,
+    CASE WHEN mz_internal.may_read(s.owner) THEN g.message END AS message,
+    CASE WHEN mz_internal.may_read(s.owner) THEN g.hint END AS hint
+  FROM mz_ingest.source s
+  JOIN mz_ingest.stat_source g ON g.source_id = s.id
+), status AS NOT MATERIALIZED (
+  SELECT
+    s.id, s.name::text AS name, 'postgres' AS type, s.created_at, s.status,
+    CASE WHEN s.status = 'stalled' THEN s.message END AS message, s.sqlstate, s.hint
+  FROM source s
+  UNION ALL
+  SELECT
+    s.progress_id, c.relname::text, 'progress', s.created_at,
+    CASE WHEN s.status IN ('created', 'paused') THEN s.status ELSE 'running' END,
+    NULL, NULL, NULL
+  FROM source s
+  JOIN pg_catalog.pg_class c ON c.oid = s.progress_relid::oid
+  UNION ALL
+  SELECT
+    t.id, c.relname::text, CASE WHEN t.is_subsource THEN 'subsource' ELSE 'table' END, t.state_at,
+    CASE
+      WHEN e.is_sources OR t.error_message IS NOT NULL THEN 'stalled'
+      WHEN s.status = 'paused' THEN 'paused'
+      WHEN t.state = 'created' AND s.status = 'created' THEN 'created'
+      WHEN t.state = 'created' THEN 'starting'
+      ELSE 'running'
+    END,
+    CASE WHEN e.is_sources THEN s.message WHEN mz_internal.may_read(s.owner) THEN t.error_message END,
+    CASE WHEN e.is_sources THEN s.sqlstate ELSE t.error_sqlstate END,
+    CASE WHEN e.is_sources THEN s.hint WHEN mz_internal.may_read(s.owner) THEN t.error_hint END
+  FROM mz_ingest.source_table t
+  JOIN source s ON s.id = t.source
+  JOIN pg_catalog.pg_class c ON c.oid = t.relid::oid
+  -- a definite error of the source is one of all its tables, a failing copy one of those that wait for it
+  CROSS JOIN LATERAL (SELECT s.error_class IS NOT NULL AND (s.error_class = 'definite' AND s.status = 'stalled'
+      OR t.state IN ('created', 'snapshotting', 'catching up') AND s.status <> 'paused') AS is_sources) e
+)
+SELECT
+  'u' || x.id AS id,
+  x.name,
+  x.type,
+  coalesce((SELECT h.at FROM mz_ingest.status_history h WHERE h.object_id = x.id ORDER BY h.id DESC LIMIT 1),
+    x.created_at) AS last_status_change_at,
+  x.status,
+  mz_internal.error_text(x.message, x.sqlstate) AS error,
+  mz_internal.error_details(x.message, x.sqlstate, x.hint) AS details
+FROM status x;
+COMMENT ON VIEW mz_internal.mz_source_statuses IS 'sources, their progress views and tables: created, starting, running, paused or stalled, with the error that stops them';
+
+CREATE VIEW mz_internal.mz_source_status_history AS
+SELECT
+  h.at AS occurred_at,
+  'u' || h.object_id AS source_id,
+  CASE h.state WHEN 'failed' THEN 'stalled' WHEN 'snapshotting' THEN 'running' WHEN 'catching up' THEN 'running'
+    ELSE h.state END AS status,
+  CASE WHEN mz_internal.may_read(o.owner) THEN mz_internal.error_text(h.message, h.sqlstate) END AS error,
+  CASE WHEN mz_internal.may_read(o.owner) THEN mz_internal.error_details(h.message, h.sqlstate, h.hint) END AS details,
+  o.replica_id
+FROM mz_ingest.status_history h
+LEFT JOIN LATERAL (
+  SELECT s.owner, 'u' || s.cluster AS replica_id FROM mz_ingest.source s
+  WHERE s.id = h.object_id OR s.id = (SELECT t.source FROM mz_ingest.source_table t WHERE t.id = h.object_id)) o ON true;
+COMMENT ON VIEW mz_internal.mz_source_status_history IS 'changes of status, the newest mz_ingest.status_history_limit of each source and table';
+
+CREATE VIEW mz_internal.mz_base_table_statistics AS
+SELECT
+  t.id,
+  t.source,
+  t.state,
+  t.visible_xid IS NOT NULL AND t.state NOT IN ('created', 'snapshotting', 'catching up') AS snapshot_committed,
+  x.records_total,
+  x.bytes_total,
+  g.n_ins + 2 * g.n_upd + g.n_del AS updates,
+  CASE WHEN x.phase <> 'waiting' AND x.round < pg_catalog.max(x.round) OVER (PARTITION BY t.source) THEN 0
+    WHEN x.phase IN ('connecting', 'planning', 'copying') THEN greatest(x.records_known, x.records_done)
+    WHEN x.phase <> 'waiting' THEN x.records_done
+  END AS records_known,
+  CASE WHEN x.phase <> 'waiting' AND x.round < pg_catalog.max(x.round) OVER (PARTITION BY t.source) THEN 0
+    WHEN x.phase <> 'waiting' THEN x.records_done
+  END AS records_staged
+FROM mz_ingest.source_table t
+LEFT JOIN LATERAL mz_ingest.stat_get_table(t.id) g ON true
+LEFT JOIN LATERAL mz_ingest.stat_get_snapshot(t.id) x ON true;
+COMMENT ON VIEW mz_internal.mz_base_table_statistics IS 'what mz_source_statistics adds up: snapshot numbers are those of the newest round of copies of the source';
+
+CREATE VIEW mz_internal.mz_source_statistics AS
+WITH source AS NOT MATERIALIZED (
+  SELECT
+    s.id, s.cluster, g.messages, g.bytes,
+    greatest(g.upstream_lsn, g.durable_lsn, p.end_lsn) AS known,
+    coalesce(g.durable_lsn, p.end_lsn) AS committed
+  FROM mz_ingest.source s
+  LEFT JOIN mz_ingest.source_position p ON p.source = s.id
+  LEFT JOIN LATERAL mz_ingest.stat_get_source(s.id) g ON true
+)
+SELECT
+  'u' || s.id AS id,
+  'u' || s.cluster AS replica_id,
+  (coalesce(s.messages, 0) + t.records_total)::mz_catalog.uint8 AS messages_received,
+  (coalesce(s.bytes, 0) + t.bytes_total)::mz_catalog.uint8 AS bytes_received,
+  t.updates_staged::mz_catalog.uint8 AS updates_staged,
+  t.updates_committed::mz_catalog.uint8 AS updates_committed,
+  0::mz_catalog.uint8 AS records_indexed,
+  0::mz_catalog.uint8 AS bytes_indexed,
+  NULL::interval AS rehydration_latency,
+  t.records_known::mz_catalog.uint8 AS snapshot_records_known,
+  t.records_staged::mz_catalog.uint8 AS snapshot_records_staged,
+  t.snapshot_committed,
+  mz_internal.lsn_offset(s.known) AS offset_known,
+  mz_internal.lsn_offset(s.committed) AS offset_committed
+FROM source s
+CROSS JOIN LATERAL (
+  SELECT
+    coalesce(pg_catalog.sum(x.records_total), 0) AS records_total,
+    coalesce(pg_catalog.sum(x.bytes_total), 0) AS bytes_total,
+    coalesce(pg_catalog.sum(coalesce(x.records_total, 0) + coalesce(x.updates, 0)), 0) AS updates_staged,
+    coalesce(pg_catalog.sum(coalesce(x.records_total, 0) + coalesce(x.updates, 0))
+      FILTER (WHERE x.snapshot_committed), 0) AS updates_committed,
+    pg_catalog.sum(x.records_known) AS records_known,
+    pg_catalog.sum(x.records_staged) AS records_staged,
+    coalesce(pg_catalog.bool_and(x.snapshot_committed) FILTER (WHERE x.state <> 'failed'), true) AS snapshot_committed
+  FROM mz_internal.mz_base_table_statistics x
+  WHERE x.source = s.id) t
+UNION ALL
+SELECT
+  'u' || x.id,
+  'u' || s.cluster,
+  0,
+  0,
+  (coalesce(x.records_total, 0) + coalesce(x.updates, 0))::mz_catalog.uint8,
+  CASE WHEN x.snapshot_committed THEN (coalesce(x.records_total, 0) + coalesce(x.updates, 0)) ELSE 0 END::mz_catalog.uint8,
+  0,
+  0,
+  NULL,
+  x.records_known::mz_catalog.uint8,
+  x.records_staged::mz_catalog.uint8,
+  x.snapshot_committed,
+  mz_internal.lsn_offset(s.known),
+  mz_internal.lsn_offset(s.committed)
+FROM mz_internal.mz_base_table_statistics x
+JOIN source s ON s.id = x.source;
+COMMENT ON VIEW mz_internal.mz_source_statistics IS 'counters of sources and of their tables since the server started; positions are upstream LSNs as numbers';
+
+CREATE VIEW mz_internal.mz_postgres_sources AS
+SELECT 'u' || s.id AS id, coalesce(s.slot, s.next_slot) AS replication_slot,
+  s.upstream_timeline::mz_catalog.uint8 AS timeline_id
+FROM mz_ingest.source s;
+COMMENT ON VIEW mz_internal.mz_postgres_sources IS 'replication slot and timeline of each source; a slot is made for the first table';
+
+CREATE VIEW mz_internal.mz_postgres_source_tables AS
+SELECT 'u' || t.id AS id, pg_catalog.quote_ident(t.upstream_schema) AS schema_name,
+  pg_catalog.quote_ident(t.upstream_name) AS table_name
+FROM mz_ingest.source_table t;
+COMMENT ON VIEW mz_internal.mz_postgres_source_tables IS 'which upstream table each table of a source follows, quoted as identifiers where needed';
+
+CREATE VIEW mz_internal.mz_object_dependencies AS
+SELECT 'u' || s.id AS object_id, 'u' || s.connection AS referenced_object_id FROM mz_ingest.source s
+UNION ALL
+SELECT 'u' || s.id, 'u' || s.progress_id FROM mz_ingest.source s WHERE s.progress_relid IS NOT NULL
+UNION ALL
+-- both ways: Materialize has had either, and its documented queries go from the source
+SELECT 'u' || t.source, 'u' || t.id FROM mz_ingest.source_table t
+UNION ALL
+SELECT 'u' || t.id, 'u' || t.source FROM mz_ingest.source_table t
+UNION ALL
+SELECT DISTINCT 'u' || c.id, 'u' || r.id
+FROM mz_ingest.connection c
+CROSS JOIN LATERAL (VALUES (c.user_secret), (c.password_secret), (c.ssl_certificate_authority_secret),
+  (c.ssl_certificate_secret), (c.ssl_key_secret), (c.ssh_connection)) r (id)
+WHERE r.id IS NOT NULL
+UNION ALL
+SELECT i.id, i.on_id FROM mz_catalog.mz_indexes i WHERE NOT i.id ^@ 's'
+UNION ALL
+SELECT DISTINCT v.id, r.id
+FROM mz_internal.mz_base_relations v
+JOIN pg_catalog.pg_rewrite w ON w.ev_class = v.oid
+JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
+  AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> v.oid
+JOIN mz_internal.mz_base_relations r ON r.oid = d.refobjid
+WHERE v.kind IN ('v', 'm') AND NOT v.id ^@ 's';
+COMMENT ON VIEW mz_internal.mz_object_dependencies IS 'which object is made of which other: of a source also its tables, and of each of these its source';
+
+CREATE VIEW mz_internal.mz_hydration_statuses AS
+SELECT 'u' || s.id AS object_id, 'u' || s.cluster AS replica_id,
+  NOT EXISTS (SELECT FROM mz_internal.mz_base_table_statistics t
+    WHERE t.source = s.id AND t.state <> 'failed' AND NOT t.snapshot_committed) AS hydrated
+FROM mz_ingest.source s
+UNION ALL
+SELECT 'u' || t.id, 'u' || s.cluster, t.snapshot_committed
+FROM mz_internal.mz_base_table_statistics t
+JOIN mz_ingest.source s ON s.id = t.source
+UNION ALL
+SELECT r.id, NULL, c.relispopulated
+FROM mz_internal.mz_base_relations r
+JOIN pg_catalog.pg_class c ON c.oid = r.oid
+WHERE r.kind = 'm';
+COMMENT ON VIEW mz_internal.mz_hydration_statuses IS 'whether the first copy of a source''s tables is complete, and whether a materialized view has been filled';
+
+CREATE VIEW mz_internal.mz_wallclock_global_lag AS
+SELECT 'u' || s.source_id AS object_id, s.lag_time AS lag FROM mz_ingest.stat_source s
+UNION ALL
+SELECT 'u' || t.table_id,
+  CASE t.state WHEN 'running' THEN s.lag_time WHEN 'failed' THEN pg_catalog.clock_timestamp() - t.state_at END
+FROM mz_ingest.stat_table t
+JOIN mz_ingest.stat_source s ON s.source_id = t.source_id;
+COMMENT ON VIEW mz_internal.mz_wallclock_global_lag IS 'how far each source and its tables are behind; NULL before the first copy is complete';
+
+CREATE VIEW mz_internal.mz_frontiers AS
+SELECT l.object_id,
+  mz_internal.epoch_ms(pg_catalog.clock_timestamp() - l.lag) AS read_frontier,
+  mz_internal.epoch_ms(pg_catalog.clock_timestamp() - l.lag + interval '1 ms') AS write_frontier
+FROM mz_internal.mz_wallclock_global_lag l;
+COMMENT ON VIEW mz_internal.mz_frontiers IS 'the time, in ms since 1970, of which sources and tables are; nothing older can be read, so both frontiers are one tick apart';
+
+CREATE VIEW mz_internal.mz_materialization_lag AS
+SELECT r.id AS object_id, NULL::interval AS local_lag, NULL::interval AS global_lag,
+  NULL::text AS slowest_local_input_id, NULL::text AS slowest_global_input_id
+FROM mz_internal.mz_base_relations r
+WHERE r.kind = 'm' AND NOT r.id ^@ 's';
+COMMENT ON VIEW mz_internal.mz_materialization_lag IS 'materialized views; their lag is not known, since PostgreSQL does not record when one was refreshed';
+
+CREATE VIEW mz_internal.mz_materialized_view_refreshes AS
+SELECT NULL::text AS materialized_view_id, NULL::mz_catalog.uint8 AS last_completed_refresh,
+  NULL::mz_catalog.uint8 AS next_refresh
+WHERE false;
+COMMENT ON VIEW mz_internal.mz_materialized_view_refreshes IS 'refreshes of materialized views by a strategy of their own: there are none, as REFRESH MATERIALIZED VIEW is a command';
+
+CREATE VIEW mz_internal.mz_materialized_view_refresh_strategies AS
+SELECT NULL::text AS materialized_view_id, NULL::text AS type, NULL::interval AS "interval",
+  NULL::timestamptz AS aligned_to, NULL::timestamptz AS at
+WHERE false;
+COMMENT ON VIEW mz_internal.mz_materialized_view_refresh_strategies IS 'refresh strategies of materialized views: there are none, as REFRESH MATERIALIZED VIEW is a command';
+
+CREATE VIEW mz_internal.mz_comments AS
+SELECT 'u' || k.object_id AS id, o.type AS object_type, NULL::integer AS object_sub_id, k.comment
+FROM mz_ingest.object_comment k
+JOIN (SELECT x.id, x.type FROM mz_internal.mz_base_objects x
+  UNION ALL SELECT c.id, 'cluster' FROM mz_ingest.cluster c) o ON o.id = k.object_id
+UNION ALL
+SELECT
+  r.id,
+  CASE
+    WHEN r.is_subsource OR r.progress_of IS NOT NULL THEN 'source'
+    WHEN r.kind IN ('r', 'p', 'f') THEN 'table'
+    WHEN r.kind = 'v' THEN 'view'
+    WHEN r.kind = 'm' THEN 'materialized-view'
+    ELSE 'index'
+  END,
+  CASE WHEN d.objsubid > 0 THEN (SELECT pg_catalog.count(*)::integer FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = d.objoid AND a.attnum BETWEEN 1 AND d.objsubid AND NOT a.attisdropped) END,
+  d.description
+FROM pg_catalog.pg_description d
+JOIN mz_internal.mz_base_relations r ON r.oid = d.objoid
+WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND NOT r.id ^@ 's'
+  -- what this extension says of its own tables and views is no comment of a user's
+  AND NOT (d.objsubid = 0 AND (r.table_id IS NOT NULL AND d.description ^@ 'shadow of '
+    OR r.progress_of IS NOT NULL AND d.description ^@ 'progress of source '))
+UNION ALL
+SELECT mz_internal.schema_id(n.oid, n.nspname), 'schema', NULL, d.description
+FROM pg_catalog.pg_description d
+JOIN pg_catalog.pg_namespace n ON n.oid = d.objoid
+WHERE d.classoid = 'pg_catalog.pg_namespace'::regclass AND NOT mz_internal.is_system_schema(n.nspname);
+COMMENT ON VIEW mz_internal.mz_comments IS 'comments';
+
+GRANT SELECT ON ALL TABLES IN SCHEMA mz_catalog, mz_internal TO PUBLIC;
+REVOKE ALL ON mz_internal.mz_base_relations, mz_internal.mz_base_objects, mz_internal.mz_base_table_statistics FROM PUBLIC;
 
 /*
  * The extension can be made without the library preloaded (dumps are restored

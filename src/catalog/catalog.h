@@ -82,6 +82,8 @@ typedef struct MziSource
 	char	   *error_sqlstate; /* NULL = no definite error */
 	char	   *error_message;
 	char	   *options;		/* jsonb as text */
+	int64		progress_id;	/* drawn for a source that is being made; not
+								 * loaded */
 } MziSource;
 
 typedef enum MziTableState
@@ -238,6 +240,12 @@ extern void mzi_source_set_upstream(const MziSource *source);	/* identity and
 																 * publication */
 extern void mzi_source_bind(int64 id);	/* to this cluster and database */
 
+/* ---------- progress.c: the view <source>_progress ---------- */
+extern int64 mzi_progress_draw_id(void);
+extern void mzi_progress_record(int64 source, int64 id, Oid relid);
+extern Oid	mzi_progress_relation(int64 source);	/* InvalidOid = none */
+extern void mzi_progress_forget(int64 source);
+
 /* ---------- source_table.c ---------- */
 extern List *mzi_table_list(int64 source);	/* of MziTable *, by id */
 extern MziTable *mzi_table_load(int64 id);
@@ -275,6 +283,7 @@ extern void mzi_history_add(const char *object_type, int64 object_id,
 extern void mzi_history_add_class(const char *object_type, int64 object_id,
 								  const char *object_name, const char *state,
 								  const ErrorData *error, MziErrorClass class); /* error may be NULL */
+extern void mzi_history_end(int64 object_id);	/* it was dropped */
 
 /*
  * ---------- cache.c: what the guards ask for every relation ----------

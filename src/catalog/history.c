@@ -8,6 +8,9 @@
  *	  SQLSTATE, class or message differ from the object's newest.  The oldest rows
  *	  beyond mz_ingest.status_history_limit are removed as new ones come.
  *
+ *	  What is dropped keeps its history, which ends with "dropped"; of all that
+ *	  was dropped together as many rows are kept as of one object.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -70,5 +73,33 @@ mzi_history_add_class(const char *object_type, int64 object_id,
 					  " WHERE h.object_id = $1"
 					  " ORDER BY h.id DESC OFFSET $2 LIMIT 1)");
 	}
+	mzi_query_close(&query);
+}
+
+/*
+ * An object was dropped: its history ends.  To be called after its row has
+ * been deleted.
+ */
+void
+mzi_history_end(int64 object_id)
+{
+	MziQuery	query;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, object_id);
+	mzi_query_run(&query,
+				  "INSERT INTO mz_ingest.status_history"
+				  " (object_type, object_id, object_name, state)"
+				  " SELECT h.object_type, h.object_id, h.object_name, 'dropped'"
+				  " FROM mz_ingest.status_history h WHERE h.object_id = $1"
+				  " ORDER BY h.id DESC LIMIT 1");
+	mzi_put_int32(&query, mzi_status_history_limit);
+	mzi_query_run(&query,
+				  "WITH gone AS (SELECT h.id FROM mz_ingest.status_history h"
+				  " WHERE NOT EXISTS (SELECT FROM mz_ingest.source s WHERE s.id = h.object_id)"
+				  " AND NOT EXISTS (SELECT FROM mz_ingest.source_table t WHERE t.id = h.object_id))"
+				  " DELETE FROM mz_ingest.status_history h USING gone"
+				  " WHERE h.id = gone.id AND h.id <= ("
+				  "SELECT g.id FROM gone g ORDER BY g.id DESC OFFSET $1 LIMIT 1)");
 	mzi_query_close(&query);
 }

@@ -206,25 +206,22 @@ mzi_source_insert(MziSource *source)
 }
 
 /*
- * Removes a source with what the catalog holds about its tables, its position
- * and its history.  The shadow tables themselves are the caller's business.
+ * Removes a source with what the catalog holds about its tables and its
+ * position; the history stays, and ends.  The shadow tables themselves are the caller's business.
  */
 void
 mzi_source_delete(int64 id)
 {
 	MziQuery	query;
+	ListCell   *cell;
 
+	foreach(cell, mzi_table_list(id))
+		mzi_table_delete(((MziTable *) lfirst(cell))->id);
 	mzi_query_open(&query);
-	mzi_put_int64(&query, id);
-	mzi_query_run(&query,
-				  "DELETE FROM mz_ingest.status_history WHERE object_id = $1"
-				  " OR object_id IN (SELECT t.id FROM mz_ingest.source_table t"
-				  " WHERE t.source = $1)");
-	mzi_put_int64(&query, id);
-	mzi_query_run(&query, "DELETE FROM mz_ingest.source_table WHERE source = $1");
 	mzi_put_int64(&query, id);
 	mzi_query_run(&query, "DELETE FROM mz_ingest.source WHERE id = $1");
 	mzi_query_close(&query);
+	mzi_history_end(id);
 	mzi_shadow_invalidate();
 }
 

@@ -334,12 +334,10 @@ mzi_table_delete(int64 id)
 	mzi_query_open(&query);
 	mzi_put_int64(&query, id);
 	mzi_query_run(&query,
-				  "DELETE FROM mz_ingest.status_history WHERE object_id = $1");
-	mzi_put_int64(&query, id);
-	mzi_query_run(&query,
 				  "DELETE FROM mz_ingest.source_table WHERE id = $1"
 				  " RETURNING relid::oid");
 	close_changed(&query);
+	mzi_history_end(id);
 }
 
 /*

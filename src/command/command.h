@@ -104,6 +104,7 @@ typedef struct MziSourceRequest
 	List	   *tables;			/* of MziTableRequest *: MZI_TABLES_LISTED */
 	List	   *text_columns;	/* of char *: [[database.]schema.]table.column */
 	List	   *exclude_columns;
+	MziName    *progress;		/* NULL: <source>_progress, in its schema */
 	bool		if_not_exists;
 } MziSourceRequest;
 

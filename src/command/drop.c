@@ -268,7 +268,7 @@ first_dependent(const char *detail)
 }
 
 /*
- * Drops the tables of a source.  When something depends on them, PostgreSQL's
+ * Drops the tables of a source and its progress view.  When something depends on them, PostgreSQL's
  * error is raised with the source as what cannot be dropped.
  */
 static void
@@ -279,6 +279,7 @@ drop_source_tables(const MziSource *source, List *relids, bool cascade)
 	PG_TRY();
 	{
 		drop_relations(relids, cascade);
+		mzi_progress_drop(source->id, cascade);
 	}
 	PG_CATCH();
 	{

@@ -10,7 +10,8 @@
  *
  *	  A schema in which a source, a connection or a secret lives cannot be
  *	  dropped: a source's slot would be left behind.  When it is renamed, they
- *	  go along, as its tables do: the trigger mz_ingest_alter_schema.
+ *	  go along, as its tables do: the trigger mz_ingest_alter_schema.  Nor can
+ *	  the progress view of a source be dropped without it.
  *
  *-------------------------------------------------------------------------
  */
@@ -110,6 +111,7 @@ mzi_sql_on_sql_drop(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	refuse_schema_drop();
+	mzi_progress_refuse_drop();
 	ids = dropped_tables(&count);
 	SPI_finish();
 	mzi_catalog_leave(&saved);

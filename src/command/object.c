@@ -287,7 +287,10 @@ mzi_command_rename(MziObjectKind kind, MziName name, const char *new_name,
 		mzi_command_exists(kind, target, false);
 	mzi_object_rename(mzi_command_kind(kind), row.id, target.name);
 	if (kind == MZI_OBJECT_SOURCE)
+	{
+		mzi_progress_rename(row.id, row.name.name, target.name);
 		mzi_launcher_wake_at_commit();
+	}
 }
 
 /* A source's new owner must have the right to use its connection. */
@@ -326,5 +329,8 @@ mzi_command_set_owner(MziObjectKind kind, MziName name, Oid owner, bool if_exist
 		check_new_connection_owner(row.name, owner);
 	mzi_object_set_owner(mzi_command_kind(kind), row.id, owner);
 	if (kind == MZI_OBJECT_SOURCE)
+	{
+		mzi_progress_set_owner(row.id, owner);
 		mzi_launcher_wake_at_commit();
+	}
 }

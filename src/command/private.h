@@ -108,6 +108,13 @@ extern void mzi_shadow_create_all(const MziSource *source, List *selections);
 extern bool mzi_shadow_matches(const MziTable *recorded, const MziSelection *fresh,
 							   char **why);
 
+/* ---------- progress.c: the view <source>_progress ---------- */
+extern void mzi_progress_create(const MziSource *source, const MziName *name);
+extern void mzi_progress_rename(int64 source, const char *old_name, const char *new_name);
+extern void mzi_progress_set_owner(int64 source, Oid owner);
+extern void mzi_progress_drop(int64 source, bool cascade);
+extern void mzi_progress_refuse_drop(void);
+
 /* ---------- drop.c ---------- */
 extern void mzi_drop_give_up_slots(const MziSource *source);
 

@@ -128,7 +128,9 @@ mzi_command_create_source(const MziSourceRequest *request)
 	source.connection = connection->id;
 	source.options = options_json(request);
 	mzi_look_record(look, &source);
+	source.progress_id = mzi_progress_draw_id();
 	source.id = mzi_source_insert(&source);
+	mzi_progress_create(&source, request->progress);
 	mzi_history_add("source", source.id, mzi_name_quote(source.name),
 					mzi_source_state_name(MZI_SOURCE_CREATED), NULL);
 	mzi_shadow_create_all(&source, selections);

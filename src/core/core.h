@@ -223,6 +223,10 @@ typedef struct MziTableShared
 	pg_atomic_uint64 chunks_total;
 	pg_atomic_uint64 chunks_done;
 	pg_atomic_uint64 started;	/* TimestampTz */
+	pg_atomic_uint64 round;		/* TimestampTz: the same for all tables that
+								 * are copied together */
+	pg_atomic_uint64 records_before;	/* of earlier copies */
+	pg_atomic_uint64 bytes_before;
 } MziTableShared;
 
 extern void mzi_shmem_install(void);	/* hooks, at preload */
@@ -234,6 +238,7 @@ extern MziSourceShared *mzi_shmem_source(MziSourceKey key);
 extern MziSourceShared *mzi_shmem_source_create(MziSourceKey key, const char *name);
 extern void mzi_shmem_source_remove(MziSourceKey key);
 extern MziTableShared *mzi_shmem_table(Oid database, int64 table, bool create);
+extern void mzi_shmem_table_begin_copy(MziTableShared *table);
 extern void mzi_shmem_table_remove(Oid database, int64 table);
 extern void mzi_shmem_forget_database(Oid database);	/* it was dropped */
 extern void mzi_shmem_lock(LWLockMode mode);

@@ -262,6 +262,9 @@ init_table_atomics(MziTableShared *table)
 	pg_atomic_init_u64(&table->chunks_total, 0);
 	pg_atomic_init_u64(&table->chunks_done, 0);
 	pg_atomic_init_u64(&table->started, 0);
+	pg_atomic_init_u64(&table->round, 0);
+	pg_atomic_init_u64(&table->records_before, 0);
+	pg_atomic_init_u64(&table->bytes_before, 0);
 }
 
 /*
@@ -289,6 +292,24 @@ mzi_shmem_table(Oid database, int64 table, bool create)
 		init_table_atomics(entry);
 	LWLockRelease(mzi_shared->table_lock);
 	return entry;
+}
+
+/*
+ * A copy of a table begins: its progress is zero, and what has been counted
+ * goes to the total.  Only the process that leads the copy calls this.
+ */
+void
+mzi_shmem_table_begin_copy(MziTableShared *table)
+{
+	pg_atomic_fetch_add_u64(&table->records_before,
+							(int64) pg_atomic_read_u64(&table->records_done));
+	pg_atomic_fetch_add_u64(&table->bytes_before,
+							(int64) pg_atomic_read_u64(&table->bytes_done));
+	pg_atomic_write_u64(&table->records_known, 0);
+	pg_atomic_write_u64(&table->records_done, 0);
+	pg_atomic_write_u64(&table->bytes_done, 0);
+	pg_atomic_write_u64(&table->chunks_total, 0);
+	pg_atomic_write_u64(&table->chunks_done, 0);
 }
 
 /* Forgets the counters of a table that was dropped. */

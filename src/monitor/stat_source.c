@@ -7,8 +7,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "monitor/monitor.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -62,10 +64,24 @@ mzi_sql_is_bound(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(mzi_catalog_bound(&source));
 }
 
+/* May the caller read a source's errors, which can name hosts and users? */
+static bool
+may_read_errors(int64 id)
+{
+	MziSource  *source;
+
+	if (has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
+		return true;
+	source = mzi_source_load(id, true);
+	return source != NULL && has_privs_of_role(GetUserId(), source->owner);
+}
+
 /* The failure to show: that of the stream, else that of the snapshot. */
 static void
 add_error(MziRow *row, const MziSourceShared *source)
 {
+	bool		readable;
+
 	const MziSharedError *error = &source->error;
 	TimestampTz next = source->failures > 0 ? source->next_start : 0;
 	int			failures = source->failures;
@@ -84,9 +100,10 @@ add_error(MziRow *row, const MziSourceShared *source)
 	}
 	mzi_row_text(row, mzi_error_class_name(error->class));
 	mzi_row_text(row, unpack_sql_state(error->sqlstate));
-	mzi_row_text(row, error->message);
-	mzi_row_text(row, error->detail);
-	mzi_row_text(row, error->hint);
+	readable = may_read_errors(source->key.source);
+	mzi_row_text(row, readable ? error->message : NULL);
+	mzi_row_text(row, readable ? error->detail : NULL);
+	mzi_row_text(row, readable ? error->hint : NULL);
 	mzi_row_time(row, error->since);
 	mzi_row_int32(row, failures);
 	mzi_row_time(row, error->class == MZI_ERROR_DEFINITE ? 0 : next);

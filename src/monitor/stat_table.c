@@ -49,5 +49,10 @@ mzi_sql_stat_get_snapshot(PG_FUNCTION_ARGS)
 	mzi_row_count(&row, pg_atomic_read_u64(&table->chunks_total));
 	mzi_row_count(&row, pg_atomic_read_u64(&table->chunks_done));
 	mzi_row_time(&row, (TimestampTz) pg_atomic_read_u64(&table->started));
+	mzi_row_time(&row, (TimestampTz) pg_atomic_read_u64(&table->round));
+	mzi_row_count(&row, pg_atomic_read_u64(&table->records_before) +
+				  pg_atomic_read_u64(&table->records_done));
+	mzi_row_count(&row, pg_atomic_read_u64(&table->bytes_before) +
+				  pg_atomic_read_u64(&table->bytes_done));
 	return mzi_row_finish(&row, fcinfo);
 }

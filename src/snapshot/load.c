@@ -82,11 +82,7 @@ reset_progress(const MziTable *table)
 
 	if (shared == NULL)
 		return;
-	pg_atomic_write_u64(&shared->records_known, 0);
-	pg_atomic_write_u64(&shared->records_done, 0);
-	pg_atomic_write_u64(&shared->bytes_done, 0);
-	pg_atomic_write_u64(&shared->chunks_total, 0);
-	pg_atomic_write_u64(&shared->chunks_done, 0);
+	mzi_shmem_table_begin_copy(shared);
 	pg_atomic_write_u64(&shared->snapshot_pid, (uint64) MyProcPid);
 	pg_atomic_write_u64(&shared->started, (uint64) GetCurrentTimestamp());
 	pg_atomic_write_u64(&shared->phase, (uint64) MZI_SNAPSHOT_CONNECTING);

@@ -64,6 +64,13 @@
 /* The slot's health is asked for this often. */
 #define SLOT_CHECK_MS 30000
 
+/*
+ * The end of the upstream's WAL is asked for this often, in ms, and never
+ * longer than one part in so many of the time.
+ */
+#define WAL_CHECK_MS 1000
+#define WAL_CHECK_PARTS 20
+
 /* How often rights on the connection are looked at, in ms. */
 #define RIGHTS_CHECK_MS 5000
 
@@ -128,6 +135,23 @@ check_silence(MziStream *stream, TimestampTz now)
 }
 
 /*
+ * Asks how far the upstream's WAL reaches, which the stream does not tell while
+ * there is much of it to read.
+ */
+static void
+look_at_wal(MziStream *stream, TimestampTz now)
+{
+	MziStreamState *state = stream->state;
+	TimestampTz after;
+
+	mzi_validate_note_wal(stream->shared,
+						  mzi_validate_end_of_wal(state->sql, stream->source));
+	after = GetCurrentTimestamp();
+	state->next_wal_check = after + Max(WAL_CHECK_MS * INT64CONST(1000),
+										(after - now) * WAL_CHECK_PARTS);
+}
+
+/*
  * Duties of the main stream at a boundary: idle position, schema, slot.  True
  * when a table was taken out and the catalog must be read again.
  */
@@ -142,6 +166,8 @@ do_duties(MziStream *stream, TimestampTz now)
 		(TimestampDifferenceExceeds(state->last_idle_write, now, IDLE_WRITE_MS) ||
 		 state->idle_lsn - stream->position.end_lsn >= IDLE_WRITE_BYTES))
 		mzi_batch_write_idle(stream);
+	if (now >= state->next_wal_check)
+		look_at_wal(stream, now);
 	if (TimestampDifferenceExceeds(state->last_slot_check, now, SLOT_CHECK_MS))
 	{
 		mzi_validate_refresh_slot(state->sql, stream->shared, stream->slot);

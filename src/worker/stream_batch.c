@@ -139,15 +139,8 @@ void
 mzi_batch_write_idle(MziStream *stream)
 {
 	MziStreamState *state = stream->state;
-	MziResult  *result;
-	XLogRecPtr	end_of_wal;
+	XLogRecPtr	end_of_wal = mzi_validate_end_of_wal(state->sql, stream->source);
 
-	result = mzi_session_query(state->sql,
-							   stream->source->upstream_in_recovery ?
-							   "SELECT pg_catalog.pg_last_wal_replay_lsn()" :
-							   "SELECT pg_catalog.pg_current_wal_lsn()", 0);
-	end_of_wal = mzi_result_lsn(result, 0, 0);
-	mzi_result_free(result);
 	if (state->idle_lsn > end_of_wal)
 		ereport(ERROR,
 				(errcode(ERRCODE_MZI_PROTOCOL_VIOLATION),
@@ -155,7 +148,7 @@ mzi_batch_write_idle(MziStream *stream)
 				 errdetail("It said %X/%X, its WAL ends at %X/%X.",
 						   LSN_FORMAT_ARGS(state->idle_lsn),
 						   LSN_FORMAT_ARGS(end_of_wal))));
-	pg_atomic_write_u64(&stream->shared->upstream_lsn, end_of_wal);
+	mzi_validate_note_wal(stream->shared, end_of_wal);
 
 	stream->position.end_lsn = state->idle_lsn;
 	stream->position.commit_lsn = InvalidXLogRecPtr;

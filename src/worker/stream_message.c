@@ -133,8 +133,8 @@ handle_keepalive(MziStream *stream, const MziFrame *frame)
 {
 	MziStreamState *state = stream->state;
 
-	if (!stream->sync && frame->end_lsn > pg_atomic_read_u64(&stream->shared->upstream_lsn))
-		pg_atomic_write_u64(&stream->shared->upstream_lsn, frame->end_lsn);
+	if (!stream->sync)
+		mzi_validate_note_wal(stream->shared, frame->end_lsn);
 	/* past the transaction that should have come again, without it */
 	if (state->proof_pending && !state->in_transaction &&
 		frame->end_lsn >= stream->position.end_lsn)

@@ -64,6 +64,7 @@ typedef struct MziStreamState
 	TimestampTz last_validation;
 	TimestampTz last_slot_check;
 	TimestampTz last_rights_check;
+	TimestampTz next_wal_check;
 	TimestampTz last_request;	/* asked for a keepalive */
 	int			dry_rounds;		/* looks at an empty socket in a row */
 } MziStreamState;

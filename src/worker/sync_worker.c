@@ -145,7 +145,8 @@ make_slot(MziSync *sync)
 
 	sync->exporter = mzi_session_open(sync->context, sync->conninfo,
 									  MZI_SESSION_REPLICATION, "snapshot");
-	(void) mzi_validate_identity(sync->exporter, sync->source, NULL);
+	mzi_validate_note_wal(sync->shared,
+						  mzi_validate_identity(sync->exporter, sync->source, NULL));
 	slot = record_intent(sync);
 	sync->consistent_point = mzi_replication_create_slot(sync->exporter, slot,
 														 &sync->snapshot);
@@ -161,6 +162,7 @@ make_slot(MziSync *sync)
 static void
 set_phase(MziSync *sync, MziSnapshotPhase phase)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	ListCell   *cell;
 
 	foreach(cell, sync->tables)
@@ -174,12 +176,9 @@ set_phase(MziSync *sync, MziSnapshotPhase phase)
 		pg_atomic_write_u64(&table->snapshot_pid, MyProcPid);
 		if (phase == MZI_SNAPSHOT_CONNECTING)
 		{
-			pg_atomic_write_u64(&table->started, (uint64) GetCurrentTimestamp());
-			pg_atomic_write_u64(&table->records_known, 0);
-			pg_atomic_write_u64(&table->records_done, 0);
-			pg_atomic_write_u64(&table->bytes_done, 0);
-			pg_atomic_write_u64(&table->chunks_total, 0);
-			pg_atomic_write_u64(&table->chunks_done, 0);
+			pg_atomic_write_u64(&table->started, (uint64) now);
+			pg_atomic_write_u64(&table->round, (uint64) now);
+			mzi_shmem_table_begin_copy(table);
 		}
 	}
 }

@@ -68,6 +68,30 @@ mzi_validate_identity(MziSession *replication, const MziSource *source,
 	return system.end_of_wal;
 }
 
+/* Asks for the end of the server's WAL. */
+XLogRecPtr
+mzi_validate_end_of_wal(MziSession *sql, const MziSource *source)
+{
+	MziResult  *result = mzi_session_query(sql, source->upstream_in_recovery ?
+										   "SELECT pg_catalog.pg_last_wal_replay_lsn()" :
+										   "SELECT pg_catalog.pg_current_wal_lsn()", 0);
+	XLogRecPtr	end_of_wal = mzi_result_lsn(result, 0, 0);
+
+	mzi_result_free(result);
+	return end_of_wal;
+}
+
+/*
+ * Shows how far the upstream's WAL is known to reach; never less than before.
+ * The caller is the only process that tells at this time.
+ */
+void
+mzi_validate_note_wal(MziSourceShared *shared, XLogRecPtr end_of_wal)
+{
+	if (end_of_wal > pg_atomic_read_u64(&shared->upstream_lsn))
+		pg_atomic_write_u64(&shared->upstream_lsn, end_of_wal);
+}
+
 /* Copies the slot's health into shared memory, for stat_upstream_slot. */
 static void
 show_slot(MziSourceShared *shared, const MziSlotInfo *info)

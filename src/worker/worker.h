@@ -115,6 +115,8 @@ extern void mzi_validate_slot(MziSession *sql, MziSourceShared *shared,
 extern void mzi_validate_rights(int64 source_id, const MziConninfo *used);
 extern bool mzi_validate_schema(MziSession *sql, const MziSource *source,
 								List *tables, XLogRecPtr applied);
+extern XLogRecPtr mzi_validate_end_of_wal(MziSession *sql, const MziSource *source);
+extern void mzi_validate_note_wal(MziSourceShared *shared, XLogRecPtr end_of_wal);
 extern void mzi_validate_refresh_slot(MziSession *sql, MziSourceShared *shared,
 									  const char *slot);
 
