@@ -81,6 +81,31 @@ CREATE TABLE mz_ingest.cluster (
 );
 COMMENT ON TABLE mz_ingest.cluster IS 'a named set of resources that sources belong to; with replication factor 0 its sources are paused';
 
+/*
+ * The cluster that is there from the beginning, for everybody.  A dump brings
+ * it as it was left: the row of the dump then takes the place of this one.
+ */
+INSERT INTO mz_ingest.cluster (name, owner, size, acl)
+SELECT 'quickstart', c.relowner, '100cc',
+  ARRAY[pg_catalog.format('=UC/%s', c.relowner::regrole), pg_catalog.format('%1$s=UC/%1$s', c.relowner::regrole)]::aclitem[]
+FROM pg_catalog.pg_class c
+WHERE c.oid = 'mz_ingest.cluster'::regclass;
+
+CREATE FUNCTION mz_ingest.replace_cluster() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  DELETE FROM mz_ingest.cluster c WHERE c.id = NEW.id;
+  RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION mz_ingest.replace_cluster() IS 'trigger that lets the cluster of a restored dump take the place of the one that CREATE EXTENSION has made';
+REVOKE ALL ON FUNCTION mz_ingest.replace_cluster() FROM PUBLIC;
+
+CREATE TRIGGER replace_cluster BEFORE INSERT ON mz_ingest.cluster
+  FOR EACH ROW WHEN (NEW.id = 1) EXECUTE FUNCTION mz_ingest.replace_cluster();
+
 CREATE TABLE mz_ingest.object_comment (
   object_id bigint PRIMARY KEY,
   comment text NOT NULL
@@ -195,6 +220,16 @@ CREATE TABLE mz_ingest.source_key (
 );
 COMMENT ON TABLE mz_ingest.source_key IS 'primary and unique keys of the upstream table, as recorded when the shadow table was created';
 
+CREATE TABLE mz_ingest.source_reference (
+  source bigint NOT NULL REFERENCES mz_ingest.source ON DELETE CASCADE,
+  namespace text NOT NULL,
+  name text NOT NULL,
+  columns text[] NOT NULL,
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (source, namespace, name)
+);
+COMMENT ON TABLE mz_ingest.source_reference IS 'the tables of a source''s publication, as they were when it was created or its references were refreshed';
+
 CREATE TABLE mz_ingest.source_position (
   source bigint PRIMARY KEY REFERENCES mz_ingest.source ON DELETE CASCADE,
   -- everything before this has been applied
@@ -247,8 +282,29 @@ SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source_table', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source_column', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source_key', '');
+SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source_reference', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.source_position', '');
 SELECT pg_catalog.pg_extension_config_dump('mz_ingest.orphan_slot', '');
+
+/*
+ * Roles that these tables name are entered into pg_shdepend, so that none of
+ * them can be dropped while it owns an object or has been granted a privilege.
+ */
+
+CREATE FUNCTION mz_ingest.note_roles() RETURNS trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'mzi_sql_note_roles';
+COMMENT ON FUNCTION mz_ingest.note_roles() IS 'trigger that keeps roles from being dropped while they own objects or have been granted privileges on them';
+REVOKE ALL ON FUNCTION mz_ingest.note_roles() FROM PUBLIC;
+
+CREATE TRIGGER note_roles AFTER INSERT OR DELETE OR UPDATE OF owner, acl ON mz_ingest.secret
+  FOR EACH STATEMENT EXECUTE FUNCTION mz_ingest.note_roles();
+CREATE TRIGGER note_roles AFTER INSERT OR DELETE OR UPDATE OF owner, acl ON mz_ingest.connection
+  FOR EACH STATEMENT EXECUTE FUNCTION mz_ingest.note_roles();
+CREATE TRIGGER note_roles AFTER INSERT OR DELETE OR UPDATE OF owner, acl ON mz_ingest.cluster
+  FOR EACH STATEMENT EXECUTE FUNCTION mz_ingest.note_roles();
+CREATE TRIGGER note_roles AFTER INSERT OR DELETE OR UPDATE OF owner ON mz_ingest.source
+  FOR EACH STATEMENT EXECUTE FUNCTION mz_ingest.note_roles();
 
 /*
  * Guards.
@@ -480,6 +536,80 @@ RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_wait_for_upstream';
 COMMENT ON FUNCTION mz_ingest.wait_for_upstream(text, interval) IS 'waits until everything that is committed upstream at the time of the call is here, in all tables that have not failed. timeout: NULL waits for ever. Errors: as wait_for_snapshot, without MZ002; 08001 the upstream does not answer';
 REVOKE ALL ON FUNCTION mz_ingest.wait_for_upstream(text, interval) FROM PUBLIC;
 
+/*
+ * Clusters, and what all kinds of objects share.
+ */
+
+CREATE FUNCTION mz_ingest.create_cluster(
+  name text,
+  size text,
+  replication_factor integer DEFAULT 1,
+  if_not_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_create_cluster';
+COMMENT ON FUNCTION mz_ingest.create_cluster(text, text, integer, boolean) IS 'makes a cluster, a named set of resources for sources. size: hundredths of a credit as 50cc, or a word from 3xsmall to 6xlarge: one copy process for every 50cc and 1 MB of changes in memory for each cc, at most what the settings allow; replication_factor: 0 keeps its sources paused. Errors: 42710 name taken, 22023 wrong value';
+REVOKE ALL ON FUNCTION mz_ingest.create_cluster(text, text, integer, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.alter_cluster(
+  name text,
+  size text DEFAULT NULL,
+  replication_factor integer DEFAULT NULL,
+  new_name text DEFAULT NULL,
+  new_owner regrole DEFAULT NULL,
+  if_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_alter_cluster';
+COMMENT ON FUNCTION mz_ingest.alter_cluster(text, text, integer, text, regrole, boolean) IS 'changes a cluster: size and replication_factor as in create_cluster, name or owner; only what is given changes. Replication factor 0 pauses its sources, 1 lets them go on. Errors: 42704 no such cluster, 42501 not the owner, 22023 wrong value or nothing given';
+REVOKE ALL ON FUNCTION mz_ingest.alter_cluster(text, text, integer, text, regrole, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.drop_cluster(
+  name text,
+  if_exists boolean DEFAULT false,
+  cascade boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_drop_cluster';
+COMMENT ON FUNCTION mz_ingest.drop_cluster(text, boolean, boolean) IS 'drops a cluster; cascade: also the sources in it and their tables. Errors: 42704 no such cluster, 2BP01 there are sources in it, 42501 not the owner';
+REVOKE ALL ON FUNCTION mz_ingest.drop_cluster(text, boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.swap_clusters(a text, b text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_swap_clusters';
+COMMENT ON FUNCTION mz_ingest.swap_clusters(text, text) IS 'exchanges the names of two clusters. Errors: 42704 no such cluster, 42501 not the owner of both';
+REVOKE ALL ON FUNCTION mz_ingest.swap_clusters(text, text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.swap_schemas(a text, b text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_swap_schemas';
+COMMENT ON FUNCTION mz_ingest.swap_schemas(text, text) IS 'exchanges the names of two schemas, with all that is in them, at once. Errors: 3F000 no such schema, 42501 not the owner of both';
+REVOKE ALL ON FUNCTION mz_ingest.swap_schemas(text, text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.grant_privileges(
+  privileges text,
+  kind text,
+  name text,
+  role text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_grant_privileges';
+COMMENT ON FUNCTION mz_ingest.grant_privileges(text, text, text, text) IS 'lets a role use what is not its own. privileges: usage, or for a cluster also create, or all; kind: secret, connection or cluster; role: a name, public means everybody. Errors: 42704 no such object or role, 42501 not the owner, 0LP01 no such privilege';
+REVOKE ALL ON FUNCTION mz_ingest.grant_privileges(text, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.revoke_privileges(
+  privileges text,
+  kind text,
+  name text,
+  role text,
+  cascade boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_revoke_privileges';
+COMMENT ON FUNCTION mz_ingest.revoke_privileges(text, text, text, text, boolean) IS 'takes away what grant_privileges gave; sources that needed it stop and try again. Errors: as grant_privileges';
+REVOKE ALL ON FUNCTION mz_ingest.revoke_privileges(text, text, text, text, boolean) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.comment_on(
+  kind text,
+  name text,
+  comment text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_comment_on';
+COMMENT ON FUNCTION mz_ingest.comment_on(text, text, text) IS 'puts a comment on a secret, connection, source, table or cluster (kind); null or empty removes it. Errors: 42704 no such object, 42501 not the owner';
+REVOKE ALL ON FUNCTION mz_ingest.comment_on(text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.refresh_references(source text)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_refresh_references';
+COMMENT ON FUNCTION mz_ingest.refresh_references(text) IS 'asks the upstream which tables the source''s publication holds now, for the list of those that the source could take. Errors: 42704 no such source, 42501 not the owner, 08001 and the upstream''s own SQLSTATEs, MZ006 another upstream';
+REVOKE ALL ON FUNCTION mz_ingest.refresh_references(text) FROM PUBLIC;
+
 CREATE FUNCTION mz_ingest.check(
   OUT name text,
   OUT ok boolean,
@@ -663,6 +793,7 @@ SELECT
   CASE r.reason
     WHEN 'unbound' THEN 'paused'
     WHEN 'paused' THEN 'paused'
+    WHEN 'halted' THEN 'paused'
     WHEN 'disabled' THEN 'paused'
     WHEN 'definite error' THEN 'stalled'
     WHEN 'not preloaded' THEN 'stalled'
@@ -697,6 +828,7 @@ SELECT
     WHEN 'unbound' THEN 'blocked'
     WHEN 'not preloaded' THEN 'blocked'
     WHEN 'paused' THEN NULL
+    WHEN 'halted' THEN NULL
     WHEN 'disabled' THEN NULL
     ELSE g.error_class
   END AS error_class,
@@ -705,6 +837,7 @@ SELECT
     WHEN 'unbound' THEN 'MZ015'
     WHEN 'not preloaded' THEN 'MZ012'
     WHEN 'paused' THEN NULL
+    WHEN 'halted' THEN NULL
     WHEN 'disabled' THEN NULL
     ELSE g.sqlstate
   END AS sqlstate,
@@ -713,6 +846,7 @@ SELECT
     WHEN 'unbound' THEN 'source was made in another cluster or database'
     WHEN 'not preloaded' THEN 'mz_ingest is not loaded via "shared_preload_libraries"'
     WHEN 'paused' THEN 'source is paused'
+    WHEN 'halted' THEN pg_catalog.format('cluster "%s" has replication factor 0', k.name)
     WHEN 'disabled' THEN 'mz_ingest.enabled is off'
     ELSE g.message
   END AS message,
@@ -721,6 +855,7 @@ SELECT
     WHEN 'unbound' THEN 'It came with a dump, a template or a copy, and does not take the replication slot from the original by itself.'
     WHEN 'not preloaded' THEN NULL
     WHEN 'paused' THEN NULL
+    WHEN 'halted' THEN NULL
     WHEN 'disabled' THEN NULL
     ELSE g.detail
   END AS detail,
@@ -729,6 +864,7 @@ SELECT
     WHEN 'unbound' THEN pg_catalog.format('SELECT mz_ingest.resume_source(%L);', pg_catalog.format('%I.%I', s.schema, s.name))
     WHEN 'not preloaded' THEN 'Add mz_ingest to "shared_preload_libraries" in postgresql.conf and restart the server.'
     WHEN 'paused' THEN pg_catalog.format('SELECT mz_ingest.resume_source(%L);', pg_catalog.format('%I.%I', s.schema, s.name))
+    WHEN 'halted' THEN pg_catalog.format('SELECT mz_ingest.alter_cluster(%L, replication_factor => 1);', pg_catalog.quote_ident(k.name))
     WHEN 'disabled' THEN 'ALTER SYSTEM SET mz_ingest.enabled = on; SELECT pg_reload_conf();'
     ELSE g.hint
   END AS hint,
@@ -737,6 +873,7 @@ SELECT
     WHEN 'unbound' THEN NULL
     WHEN 'not preloaded' THEN NULL
     WHEN 'paused' THEN NULL
+    WHEN 'halted' THEN NULL
     WHEN 'disabled' THEN NULL
     ELSE g.error_since
   END AS error_since,
@@ -744,11 +881,13 @@ SELECT
   CASE WHEN r.reason IS NULL THEN g.next_retry END AS next_retry
 FROM mz_ingest.source s
 LEFT JOIN mz_ingest.source_position p ON p.source = s.id
+LEFT JOIN mz_ingest.cluster k ON k.id = s.cluster
 LEFT JOIN LATERAL mz_ingest.stat_get_source(s.id) g ON true
 CROSS JOIN LATERAL (SELECT CASE
     WHEN NOT mz_ingest.is_bound(s.target_system_id, s.target_database) THEN 'unbound'
     WHEN s.error_sqlstate IS NOT NULL THEN 'definite error'
     WHEN s.paused THEN 'paused'
+    WHEN k.replication_factor = 0 THEN 'halted'
     WHEN NOT mz_ingest.is_preloaded() THEN 'not preloaded'
     WHEN pg_catalog.current_setting('mz_ingest.enabled', true) = 'off' THEN 'disabled'
   END AS reason) r
@@ -884,13 +1023,20 @@ COMMENT ON VIEW mz_ingest.connections IS 'connections; secrets by name only';
 
 CREATE VIEW mz_ingest.sources AS
 SELECT s.id, s.schema, s.name, s.owner, pg_catalog.format('%I.%I', c.schema, c.name) AS connection,
-  s.publication, s.slot, s.paused, s.upstream_system_id, s.upstream_version, s.created_at
+  s.publication, s.slot, s.paused, s.upstream_system_id, s.upstream_version, s.created_at,
+  k.name AS cluster
 FROM mz_ingest.source s
-JOIN mz_ingest.connection c ON c.id = s.connection;
+JOIN mz_ingest.connection c ON c.id = s.connection
+LEFT JOIN mz_ingest.cluster k ON k.id = s.cluster;
 COMMENT ON VIEW mz_ingest.sources IS 'sources as they were created; see stat_source for what they do';
 
+CREATE VIEW mz_ingest.clusters AS
+SELECT k.id, k.name, k.owner, k.size, k.replication_factor, k.created_at
+FROM mz_ingest.cluster k;
+COMMENT ON VIEW mz_ingest.clusters IS 'clusters; mz_ingest.sources says which sources are in them';
+
 GRANT SELECT ON
-  mz_ingest.stat_source, mz_ingest.stat_table, mz_ingest.stat_progress_snapshot,
+  mz_ingest.clusters, mz_ingest.stat_source, mz_ingest.stat_table, mz_ingest.stat_progress_snapshot,
   mz_ingest.stat_upstream_slot, mz_ingest.status_history, mz_ingest.orphan_slots,
   mz_ingest.secrets, mz_ingest.connections, mz_ingest.sources
   TO pg_monitor;

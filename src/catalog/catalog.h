@@ -84,7 +84,21 @@ typedef struct MziSource
 	char	   *options;		/* jsonb as text */
 	int64		progress_id;	/* drawn for a source that is being made; not
 								 * loaded */
+	int64		cluster;		/* 0 = none: the settings alone count */
+	char	   *cluster_name;	/* NULL = none */
+	char	   *cluster_size;
+	bool		halted;			/* its cluster has no replica */
 } MziSource;
+
+/* A named set of resources. */
+typedef struct MziCluster
+{
+	int64		id;
+	char	   *name;
+	Oid			owner;
+	char	   *size;			/* as it was given */
+	int			replication_factor;
+} MziCluster;
 
 typedef enum MziTableState
 {
@@ -134,7 +148,17 @@ typedef struct MziTable
 	char	   *error_message;
 	char	   *error_detail;
 	char	   *error_hint;
+	bool		is_subsource;	/* made with its source, or added as subsource */
+	char	   *options;		/* jsonb as text */
 } MziTable;
+
+/* An upstream table that a source could take. */
+typedef struct MziReference
+{
+	char	   *schema;
+	char	   *name;
+	List	   *columns;		/* of char * */
+} MziReference;
 
 /* A recorded key of the upstream table. */
 typedef struct MziKey
@@ -189,13 +213,39 @@ extern MziName mzi_name_parse(const char *input);	/* default schema filled
 extern char *mzi_name_quote(MziName name);	/* schema.name for messages */
 
 /*
- * ---------- object.c: what secrets, connections and sources share ----------
+ * ---------- object.c: what our kinds of objects share ----------
  *
- * catalog is "secret", "connection" or "source".
+ * catalog is "secret", "connection", "source" or "cluster".
  */
 extern void mzi_object_rename(const char *catalog, int64 id, const char *name);
 extern void mzi_object_set_owner(const char *catalog, int64 id, Oid owner);
 extern int	mzi_object_move_all(const char *schema, const char *new_schema);	/* number moved */
+extern void mzi_object_set_comment(int64 id, const char *comment);	/* NULL: none */
+extern void mzi_object_set_option(const char *catalog, int64 id, const char *key,
+								  const char *value);	/* of "source" or
+														 * "source_table"; NULL:
+														 * none */
+
+/* ---------- acl.c: what has been granted; catalog as above ---------- */
+extern bool mzi_acl_allows(const char *catalog, int64 id, Oid owner, Oid role,
+						   AclMode mode);
+extern void mzi_acl_change(const char *catalog, int64 id, Oid owner, bool grant,
+						   Oid role, AclMode mode, bool cascade);
+extern void mzi_acl_set_owner(const char *catalog, int64 id, Oid old_owner,
+							  Oid new_owner);
+extern AclMode mzi_acl_privileges(const char *catalog); /* that there are */
+
+/* ---------- cluster.c ---------- */
+extern int	mzi_cluster_size_parse(const char *size);	/* hundredths of a
+														 * credit, 0 = none */
+extern int	mzi_cluster_copy_processes(int hundredths, int limit);
+extern int	mzi_cluster_batch_kb(int hundredths, int limit);
+extern MziCluster *mzi_cluster_find(const char *name, bool missing_ok);
+extern MziCluster *mzi_cluster_load(int64 id);
+extern bool mzi_cluster_insert(MziCluster *cluster);	/* false: name taken */
+extern void mzi_cluster_update(const MziCluster *cluster);
+extern void mzi_cluster_delete(int64 id);
+extern void mzi_cluster_swap(const MziCluster *a, const MziCluster *b);
 
 /* ---------- secret.c, sealing in seal.c ---------- */
 extern MziSecret *mzi_secret_find(MziName name, bool missing_ok);
@@ -227,6 +277,8 @@ extern List *mzi_connection_sources(int64 id);	/* of MziSource * */
 extern MziSource *mzi_source_find(MziName name, bool missing_ok);
 extern MziSource *mzi_source_load(int64 id, bool missing_ok);
 extern List *mzi_source_list(void);
+extern List *mzi_source_list_of_cluster(int64 cluster);
+extern void mzi_source_set_cluster(int64 id, int64 cluster);
 extern int64 mzi_source_insert(MziSource *source);	/* sets target binding */
 extern void mzi_source_delete(int64 id);	/* with tables' rows */
 extern void mzi_source_set_paused(int64 id, bool paused);
@@ -245,6 +297,9 @@ extern int64 mzi_progress_draw_id(void);
 extern void mzi_progress_record(int64 source, int64 id, Oid relid);
 extern Oid	mzi_progress_relation(int64 source);	/* InvalidOid = none */
 extern void mzi_progress_forget(int64 source);
+
+/* ---------- reference.c ---------- */
+extern void mzi_reference_replace(int64 source, List *references);	/* of MziReference * */
 
 /* ---------- source_table.c ---------- */
 extern List *mzi_table_list(int64 source);	/* of MziTable *, by id */

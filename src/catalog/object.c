@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * object.c
- *	  What secrets, connections and sources share: names and owners.
+ *	  What secrets, connections, sources and clusters share: names, owners,
+ *	  comments.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,36 +12,39 @@
 #include "catalog/query.h"
 
 /*
- * Checks that catalog is one of the three words: nothing else may become
+ * Checks that catalog is one of the four words: nothing else may become
  * part of a statement.
  */
-static void
-check_catalog(const char *catalog)
+void
+mzi_object_check_catalog(const char *catalog)
 {
 	if (strcmp(catalog, "secret") != 0 &&
 		strcmp(catalog, "connection") != 0 &&
-		strcmp(catalog, "source") != 0)
+		strcmp(catalog, "source") != 0 &&
+		strcmp(catalog, "cluster") != 0)
 		elog(ERROR, "no catalog of objects is named \"%s\"", catalog);
 }
 
 /*
- * Gives an object another name in its schema.
+ * Gives an object another name, in its schema if it has one.
  */
 void
 mzi_object_rename(const char *catalog, int64 id, const char *name)
 {
 	MziQuery	query;
 	bool		taken;
+	bool		has_schema = strcmp(catalog, "cluster") != 0;
 
-	check_catalog(catalog);
+	mzi_object_check_catalog(catalog);
 	mzi_query_open(&query);
 	mzi_put_int64(&query, id);
 	mzi_put_name(&query, name);
 	mzi_query_run(&query,
 				  psprintf("SELECT EXISTS (SELECT FROM mz_ingest.%s o"
-						   " JOIN mz_ingest.%s n USING (schema)"
+						   " JOIN mz_ingest.%s n ON %s"
 						   " WHERE o.id = $1 AND n.name = $2 AND n.id <> $1)",
-						   catalog, catalog));
+						   catalog, catalog,
+						   has_schema ? "n.schema = o.schema" : "true"));
 	taken = mzi_query_next(&query) && mzi_get_bool(&query);
 	if (!taken)
 	{
@@ -53,7 +57,9 @@ mzi_object_rename(const char *catalog, int64 id, const char *name)
 	if (taken)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("%s \"%s\" already exists in the schema", catalog, name),
+				 has_schema ?
+				 errmsg("%s \"%s\" already exists in the schema", catalog, name) :
+				 errmsg("%s '%s' already exists", catalog, name),
 				 errhint("Choose another name.")));
 }
 
@@ -63,7 +69,7 @@ mzi_object_set_owner(const char *catalog, int64 id, Oid owner)
 {
 	MziQuery	query;
 
-	check_catalog(catalog);
+	mzi_object_check_catalog(catalog);
 	mzi_query_open(&query);
 	mzi_put_int64(&query, id);
 	mzi_put_oid(&query, owner);
@@ -95,4 +101,42 @@ mzi_object_move_all(const char *schema, const char *new_schema)
 	}
 	mzi_query_close(&query);
 	return moved;
+}
+
+/* Puts the comment of an object; NULL removes it. */
+void
+mzi_object_set_comment(int64 id, const char *comment)
+{
+	MziQuery	query;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_query_run(&query, "DELETE FROM mz_ingest.object_comment WHERE object_id = $1");
+	if (comment != NULL)
+	{
+		mzi_put_int64(&query, id);
+		mzi_put_text(&query, comment);
+		mzi_query_run(&query, "INSERT INTO mz_ingest.object_comment (object_id, comment)"
+					  " VALUES ($1, $2)");
+	}
+	mzi_query_close(&query);
+}
+
+/* Puts one of the options of a statement; value NULL removes it. */
+void
+mzi_object_set_option(const char *catalog, int64 id, const char *key, const char *value)
+{
+	MziQuery	query;
+
+	if (strcmp(catalog, "source") != 0 && strcmp(catalog, "source_table") != 0)
+		elog(ERROR, "\"%s\" has no options", catalog);
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_put_text(&query, key);
+	if (value != NULL)
+		mzi_put_text(&query, value);
+	mzi_query_run(&query, psprintf("UPDATE mz_ingest.%s SET options = options %s WHERE id = $1",
+								   catalog, value == NULL ? "- $2" :
+								   "|| jsonb_build_object($2, $3)"));
+	mzi_query_close(&query);
 }

@@ -43,6 +43,9 @@ extern char *mzi_unseal_named(bytea *sealed, const char *fingerprint,
 extern bytea *mzi_secret_seal(const char *plain, int length, const char *aad,
 							  char **fingerprint);
 
+/* ---------- object.c ---------- */
+extern void mzi_object_check_catalog(const char *catalog);
+
 /* ---------- source.c ---------- */
 extern List *mzi_source_list_of_connection(int64 connection);
 

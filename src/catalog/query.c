@@ -208,6 +208,13 @@ mzi_put_object_name(MziQuery *query, MziName name)
 	mzi_put_name(query, name.name);
 }
 
+/* Adds an aclitem[]. */
+void
+mzi_put_acl(MziQuery *query, Acl *value)
+{
+	put(query, ACLITEMARRAYOID, PointerGetDatum(value), value == NULL);
+}
+
 /* Adds a bytea. */
 void
 mzi_put_bytea(MziQuery *query, bytea *value)
@@ -421,6 +428,22 @@ mzi_get_object_name(MziQuery *query)
 	name.schema = mzi_get_name(query);
 	name.name = mzi_get_name(query);
 	return name;
+}
+
+/* Reads an aclitem[]. */
+Acl *
+mzi_get_acl(MziQuery *query)
+{
+	MemoryContext old;
+	Datum		value;
+	Acl		   *result;
+
+	if (!get(query, ACLITEMARRAYOID, &value))
+		return NULL;
+	old = MemoryContextSwitchTo(query->caller);
+	result = DatumGetAclPCopy(value);
+	MemoryContextSwitchTo(old);
+	return result;
 }
 
 /* Reads a bytea. */

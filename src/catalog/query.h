@@ -27,6 +27,7 @@
 #define MZI_CATALOG_QUERY_H
 
 #include "catalog/catalog.h"
+#include "utils/acl.h"
 
 #define MZI_QUERY_MAX_ARGS	24
 
@@ -64,6 +65,7 @@ extern void mzi_put_text(MziQuery *query, const char *value);
 extern void mzi_put_name(MziQuery *query, const char *value);
 extern void mzi_put_object_name(MziQuery *query, MziName name); /* two arguments */
 extern void mzi_put_bytea(MziQuery *query, bytea *value);
+extern void mzi_put_acl(MziQuery *query, Acl *value);	/* NULL pointer = NULL */
 extern void mzi_put_text_list(MziQuery *query, List *values);	/* text[] */
 extern void mzi_put_oid_list(MziQuery *query, List *values);	/* oid[] */
 extern void mzi_put_error_text(MziQuery *query, const char *value);
@@ -83,6 +85,7 @@ extern char *mzi_get_text(MziQuery *query);
 extern char *mzi_get_name(MziQuery *query);
 extern MziName mzi_get_object_name(MziQuery *query);	/* two columns */
 extern bytea *mzi_get_bytea(MziQuery *query);
+extern Acl *mzi_get_acl(MziQuery *query);
 extern List *mzi_get_text_list(MziQuery *query);	/* text[] or name[] */
 extern List *mzi_get_oid_list(MziQuery *query);
 

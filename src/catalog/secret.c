@@ -178,6 +178,8 @@ mzi_secret_delete(int64 id)
 
 	mzi_query_open(&query);
 	mzi_put_int64(&query, id);
+	mzi_query_run(&query, "DELETE FROM mz_ingest.object_comment WHERE object_id = $1");
+	mzi_put_int64(&query, id);
 	mzi_query_run(&query, "DELETE FROM mz_ingest.secret WHERE id = $1");
 	mzi_query_close(&query);
 }

@@ -26,7 +26,11 @@
 	" upstream_database, upstream_version, upstream_in_recovery," \
 	" target_system_id, target_database, slot, next_slot, next_phase," \
 	" next_consistent_point, next_end_lsn, paused, error_sqlstate," \
-	" error_message, options::text"
+	" error_message, options::text, cluster," \
+	" (SELECT c.name FROM mz_ingest.cluster c WHERE c.id = cluster)," \
+	" (SELECT c.size FROM mz_ingest.cluster c WHERE c.id = cluster)," \
+	" EXISTS (SELECT FROM mz_ingest.cluster c WHERE c.id = cluster" \
+	" AND c.replication_factor = 0)"
 
 /* Reads the current row. */
 static MziSource *
@@ -58,6 +62,10 @@ read_source(MziQuery *query)
 	source->error_sqlstate = mzi_get_text(query);
 	source->error_message = mzi_get_text(query);
 	source->options = mzi_get_text(query);
+	source->cluster = mzi_get_int64(query);
+	source->cluster_name = mzi_get_name(query);
+	source->cluster_size = mzi_get_text(query);
+	source->halted = mzi_get_bool(query);
 	return source;
 }
 
@@ -150,6 +158,20 @@ mzi_source_list_of_connection(int64 connection)
 	return read_sources(&query);
 }
 
+/* The sources in a cluster: MziSource *, by id. */
+List *
+mzi_source_list_of_cluster(int64 cluster)
+{
+	MziQuery	query;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, cluster);
+	mzi_query_run(&query,
+				  "SELECT" SOURCE_COLUMNS
+				  " FROM mz_ingest.source WHERE cluster = $1 ORDER BY id");
+	return read_sources(&query);
+}
+
 /*
  * Adds a source of the caller's, bound to this cluster and database; fills in
  * id, owner and binding, and returns the id.
@@ -180,15 +202,16 @@ mzi_source_insert(MziSource *source)
 	mzi_put_oid(&query, source->target_database);
 	mzi_put_bool(&query, source->paused);
 	mzi_put_text(&query, source->options ? source->options : "{}");
+	mzi_put_int64_or_null(&query, source->cluster);
 	mzi_query_run(&query,
 				  "INSERT INTO mz_ingest.source"
 				  " (schema, name, owner, connection, publication,"
 				  " publication_oid, publication_options, upstream_system_id,"
 				  " upstream_timeline, upstream_database, upstream_version,"
 				  " upstream_in_recovery, target_system_id, target_database,"
-				  " paused, options)"
+				  " paused, options, cluster)"
 				  " VALUES ($1, $2, $3::regrole, $4, $5, $6, $7::jsonb, $8, $9,"
-				  " $10, $11, $12, $13, $14, $15, $16::jsonb)"
+				  " $10, $11, $12, $13, $14, $15, $16::jsonb, $17)"
 				  " ON CONFLICT (schema, name) DO NOTHING RETURNING id");
 	inserted = mzi_query_next(&query);
 	if (inserted)
@@ -207,7 +230,8 @@ mzi_source_insert(MziSource *source)
 
 /*
  * Removes a source with what the catalog holds about its tables and its
- * position; the history stays, and ends.  The shadow tables themselves are the caller's business.
+ * position; the history stays, and ends.  The shadow tables themselves are the
+ * caller's business.
  */
 void
 mzi_source_delete(int64 id)
@@ -218,6 +242,8 @@ mzi_source_delete(int64 id)
 	foreach(cell, mzi_table_list(id))
 		mzi_table_delete(((MziTable *) lfirst(cell))->id);
 	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_query_run(&query, "DELETE FROM mz_ingest.object_comment WHERE object_id = $1");
 	mzi_put_int64(&query, id);
 	mzi_query_run(&query, "DELETE FROM mz_ingest.source WHERE id = $1");
 	mzi_query_close(&query);
@@ -321,6 +347,19 @@ mzi_source_set_connection(int64 id, int64 connection)
 	mzi_put_int64(&query, connection);
 	mzi_query_run(&query,
 				  "UPDATE mz_ingest.source SET connection = $2 WHERE id = $1");
+	mzi_query_close(&query);
+}
+
+/* Puts a source into another cluster. */
+void
+mzi_source_set_cluster(int64 id, int64 cluster)
+{
+	MziQuery	query;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_put_int64(&query, cluster);
+	mzi_query_run(&query, "UPDATE mz_ingest.source SET cluster = $2 WHERE id = $1");
 	mzi_query_close(&query);
 }
 

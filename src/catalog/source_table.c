@@ -24,7 +24,8 @@
 	" t.upstream_name, t.upstream_kind, t.replica_identity, t.row_filter," \
 	" t.leaf_partitions, t.leaf_files, t.state, t.visible_xid, t.text_columns," \
 	" t.exclude_columns, t.exclude_constraints, t.exclude_all_constraints," \
-	" t.error_sqlstate, t.error_message, t.error_detail, t.error_hint"
+	" t.error_sqlstate, t.error_message, t.error_detail, t.error_hint," \
+	" t.is_subsource, t.options::text"
 
 /* The columns of a column, in the order of read_column(). */
 #define COLUMN_COLUMNS \
@@ -89,6 +90,8 @@ read_table(MziQuery *query)
 	table->error_message = mzi_get_text(query);
 	table->error_detail = mzi_get_text(query);
 	table->error_hint = mzi_get_text(query);
+	table->is_subsource = mzi_get_bool(query);
+	table->options = mzi_get_text(query);
 	return table;
 }
 
@@ -291,14 +294,17 @@ mzi_table_insert(MziTable *table, List *keys)
 	mzi_put_text_list(&query, table->exclude_columns);
 	mzi_put_text_list(&query, table->exclude_constraints);
 	mzi_put_bool(&query, table->exclude_all_constraints);
+	mzi_put_bool(&query, table->is_subsource);
+	mzi_put_text(&query, table->options ? table->options : "{}");
 	mzi_query_run(&query,
 				  "INSERT INTO mz_ingest.source_table"
 				  " (source, relid, upstream_oid, upstream_schema,"
 				  " upstream_name, upstream_kind, replica_identity, row_filter,"
 				  " leaf_partitions, state, text_columns, exclude_columns,"
-				  " exclude_constraints, exclude_all_constraints)"
+				  " exclude_constraints, exclude_all_constraints, is_subsource,"
+				  " options)"
 				  " VALUES ($1, $2::regclass, $3, $4, $5, $6, $7, $8, $9, $10,"
-				  " $11, $12, $13, $14)"
+				  " $11, $12, $13, $14, $15, $16::jsonb)"
 				  " RETURNING id");
 	if (!mzi_query_next(&query))
 		elog(ERROR, "could not add a source table");

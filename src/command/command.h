@@ -9,7 +9,8 @@
  *	  talks to the upstream does so before the first lock is taken here, and
  *	  nothing makes a slot: the worker does, after commit.
  *
- *	  Names of objects are MziName, complete (mzi_name_parse).  Names of
+ *	  Names of objects are MziName, complete (mzi_name_parse).  Clusters have
+ *	  no schema: where a kind is given, theirs is NULL.  Names of
  *	  upstream tables and columns are text in SQL's own notation: dots between
  *	  the parts, quotes where a part needs them.
  *
@@ -27,7 +28,8 @@ typedef enum MziObjectKind
 	MZI_OBJECT_SECRET,
 	MZI_OBJECT_CONNECTION,
 	MZI_OBJECT_SOURCE,
-	MZI_OBJECT_TABLE
+	MZI_OBJECT_TABLE,
+	MZI_OBJECT_CLUSTER
 } MziObjectKind;
 
 /* ---------- object.c: what all kinds have in common ---------- */
@@ -92,6 +94,8 @@ typedef struct MziTableRequest
 	List	   *exclude_constraints;	/* of char *: names, taken literally */
 	bool		exclude_all_constraints;
 	bool		if_not_exists;
+	bool		is_subsource;	/* made with the source, or added as subsource */
+	List	   *options;		/* of DefElem: mzi_command_alter_table_options */
 } MziTableRequest;
 
 typedef struct MziSourceRequest
@@ -106,9 +110,26 @@ typedef struct MziSourceRequest
 	List	   *exclude_columns;
 	MziName    *progress;		/* NULL: <source>_progress, in its schema */
 	bool		if_not_exists;
+	char	   *cluster;		/* NULL: the one of SET CLUSTER */
+	List	   *options;		/* of DefElem:
+								 * mzi_command_alter_source_options */
 } MziSourceRequest;
 
 extern void mzi_command_create_source(const MziSourceRequest *request);
+
+/*
+ * ALTER SOURCE ... SET | RESET.  Options are a list of DefElem, names in lower
+ * case: "retain history", "timestamp interval" (the String is an interval),
+ * "size" (a String).  arg NULL resets.
+ */
+extern void mzi_command_alter_source_options(MziName name, List *options, bool if_exists);
+
+/* ALTER SOURCE ... SET CLUSTER */
+extern void mzi_command_set_source_cluster(MziName name, const char *cluster,
+										   bool if_exists);
+
+/* ALTER SOURCE ... REFRESH REFERENCES */
+extern void mzi_command_refresh_references(MziName name, bool if_exists);
 extern void mzi_command_alter_source_connection(MziName name, MziName connection,
 												bool if_exists);
 
@@ -123,11 +144,58 @@ extern void mzi_command_resync_table(Oid relid);
 /* CREATE TABLE ... FROM SOURCE (one request) and ALTER SOURCE ... ADD TABLE */
 extern void mzi_command_add_tables(MziName source, List *requests, bool if_exists);
 
+/*
+ * ALTER SOURCE ... ADD SUBSOURCE | TABLE ... WITH (TEXT COLUMNS, EXCLUDE
+ * COLUMNS): the columns are named with their tables, as in CREATE SOURCE.
+ */
+extern void mzi_command_add_subsources(MziName source, List *requests,
+									   List *text_columns, List *exclude_columns,
+									   bool if_exists);
+
+/* ALTER TABLE ... SET | RESET: options as of sources, "retain history" only */
+extern void mzi_command_alter_table_options(MziName table, List *options, bool if_exists);
+
 /* ---------- drop.c ---------- */
 
-/* names: of MziName *; each object is dropped with what depends on it */
+/*
+ * names: of MziName *; each object is dropped with what depends on it.  A
+ * source may be a subsource, which is dropped by itself.
+ */
 extern void mzi_command_drop(MziObjectKind kind, List *names, bool if_exists,
 							 bool cascade);
+
+/* ---------- cluster.c ---------- */
+
+/*
+ * Options are a list of DefElem, names in lower case: "size" (a String),
+ * "replication factor" (an Integer or a String), "replicas" (a List of
+ * DefElem, each a replica's name with a List of its options as arg); whatever
+ * else Materialize has is accepted without effect.  arg NULL resets (ALTER
+ * only).
+ */
+extern void mzi_command_create_cluster(const char *name, List *options,
+									   bool if_not_exists);
+extern void mzi_command_alter_cluster(const char *name, List *options, bool if_exists);
+
+/* SET CLUSTER: for this session, or transaction when local */
+extern void mzi_command_set_cluster(const char *name, bool local);
+
+/* ---------- swap.c: ALTER ... a SWAP WITH b ---------- */
+extern void mzi_command_swap_schemas(const char *a, const char *b);
+extern void mzi_command_swap_clusters(const char *a, const char *b);
+
+/* ---------- grant.c ---------- */
+
+/*
+ * GRANT and REVOKE on secrets, connections and clusters.  names: of MziName *;
+ * privileges: "usage", "create", "usage, create" or "all"; roles: of char *,
+ * "public" is everybody.
+ */
+extern void mzi_command_grant(bool grant, MziObjectKind kind, List *names,
+							  const char *privileges, List *roles, bool cascade);
+
+/* ---------- comment.c; comment NULL or empty: none ---------- */
+extern void mzi_command_comment(MziObjectKind kind, MziName name, const char *comment);
 
 /* ---------- wait.c; timeout_ms < 0: for ever ---------- */
 extern void mzi_command_wait_for_snapshot(MziName source, int64 timeout_ms);

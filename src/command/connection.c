@@ -62,8 +62,8 @@ option_secret(const DefElem *option)
 	if (option->arg == NULL)
 		return 0;
 	secret = mzi_secret_find(mzi_name_parse(strVal(option->arg)), false);
-	mzi_command_check_usage(MZI_OBJECT_SECRET, secret->name, secret->owner,
-							GetUserId());
+	mzi_command_check_usage(MZI_OBJECT_SECRET, secret->id, secret->name, secret->owner,
+							GetUserId(), ACL_USAGE);
 	return secret->id;
 }
 
@@ -302,7 +302,7 @@ mzi_command_validate_connection(MziName name)
 {
 	MziConnection *connection = mzi_connection_find(name, false);
 
-	mzi_command_check_usage(MZI_OBJECT_CONNECTION, connection->name,
-							connection->owner, GetUserId());
+	mzi_command_check_usage(MZI_OBJECT_CONNECTION, connection->id, connection->name,
+							connection->owner, GetUserId(), ACL_USAGE);
 	validate(connection, connection->owner);
 }

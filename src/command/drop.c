@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * drop.c
- *	  DROP of secrets, connections, sources and shadow tables.
+ *	  DROP of secrets, connections, clusters, sources and shadow tables.
  *
  * NOTES
  *	  Lock order: first all the sources that will go are made to stand still,
@@ -10,7 +10,11 @@
  *	  worker drops them upstream after commit, however long that takes.
  *
  *	  CASCADE goes from secrets to connections to sources to shadow tables and
- *	  to whatever PostgreSQL knows to depend on those.
+ *	  to whatever PostgreSQL knows to depend on those; and from clusters to
+ *	  sources.
+ *
+ *	  DROP SOURCE takes subsources too, alone or beside other sources, also
+ *	  beside their own.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,6 +35,8 @@ typedef struct Victims
 	List	   *secrets;		/* of MziSecret * */
 	List	   *connections;	/* of MziConnection * */
 	List	   *sources;		/* of MziSource * */
+	List	   *subsources;		/* of oid: shadow tables */
+	List	   *clusters;		/* of MziCluster * */
 } Victims;
 
 /* Writes a source's slots down as orphans; may raise. */
@@ -192,6 +198,57 @@ add_secret(Victims *victims, MziSecret *secret, bool cascade)
 	victims->secrets = lappend(victims->secrets, secret);
 }
 
+/* Adds a cluster, once, with the sources in it. */
+static void
+add_cluster(Victims *victims, MziCluster *cluster, bool cascade)
+{
+	MziName		name = {NULL, cluster->name};
+	List	   *sources = mzi_source_list_of_cluster(cluster->id);
+	ListCell   *cell;
+
+	foreach(cell, victims->clusters)
+	{
+		if (((MziCluster *) lfirst(cell))->id == cluster->id)
+			return;
+	}
+	mzi_command_check_owner(MZI_OBJECT_CLUSTER, name, cluster->owner);
+	if (sources != NIL && !cascade)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop cluster \"%s\" because other objects depend on it",
+						cluster->name),
+				 errdetail("There are %d sources in it, among them \"%s\".", list_length(sources),
+						   mzi_name_quote(((MziSource *) linitial(sources))->name)),
+				 errhint("Drop these first, or give cascade => true.")));
+	foreach(cell, sources)
+		add_source(victims, lfirst(cell));
+	victims->clusters = lappend(victims->clusters, cluster);
+}
+
+/*
+ * Adds a subsource: a shadow table that was made with its source or added to
+ * it.  False when there is no relation of that name.
+ */
+static bool
+add_subsource(Victims *victims, MziName name)
+{
+	Oid			schema = get_namespace_oid(name.schema, true);
+	Oid			relid = OidIsValid(schema) ? get_relname_relid(name.name, schema) : InvalidOid;
+	MziTable   *table = OidIsValid(relid) ? mzi_table_find(relid) : NULL;
+
+	if (!OidIsValid(relid))
+		return false;
+	if (table == NULL || !table->is_subsource)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s is not a source", mzi_name_quote(name)),
+				 table == NULL ?
+				 errhint("mz_ingest.stat_source lists the sources, mz_ingest.stat_table their tables.") :
+				 errhint("Use DROP TABLE.")));
+	victims->subsources = list_append_unique_oid(victims->subsources, relid);
+	return true;
+}
+
 /* Finds one object and adds it; false when it does not exist. */
 static bool
 add_by_name(Victims *victims, MziObjectKind kind, MziName name, bool if_exists,
@@ -211,12 +268,36 @@ add_by_name(Victims *victims, MziObjectKind kind, MziName name, bool if_exists,
 			if (object != NULL)
 				add_connection(victims, object, cascade);
 			return object != NULL;
+		case MZI_OBJECT_CLUSTER:
+			object = mzi_cluster_find(name.name, if_exists);
+			if (object != NULL)
+				add_cluster(victims, object, cascade);
+			return object != NULL;
 		default:
-			object = mzi_source_find(name, if_exists);
+			object = mzi_source_find(name, true);
+			if (object == NULL && add_subsource(victims, name))
+				return true;
+			if (object == NULL)
+				object = mzi_source_find(name, if_exists);
 			if (object != NULL)
 				add_source(victims, object);
 			return object != NULL;
 	}
+}
+
+/* Those of the relations (oid list) that still exist. */
+static List *
+existing_relations(List *relids)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, relids)
+	{
+		if (get_rel_name(lfirst_oid(cell)) != NULL)
+			result = lappend_oid(result, lfirst_oid(cell));
+	}
+	return result;
 }
 
 /* Drops tables (oid list) by one statement as the caller, so that they may
@@ -268,18 +349,21 @@ first_dependent(const char *detail)
 }
 
 /*
- * Drops the tables of a source and its progress view.  When something depends on them, PostgreSQL's
- * error is raised with the source as what cannot be dropped.
+ * Drops tables of a source, and the progress view of the source when that is
+ * given (else 0).  When something depends on them, PostgreSQL's error is
+ * raised with the source, or subsource, of that name as what cannot be
+ * dropped.
  */
 static void
-drop_source_tables(const MziSource *source, List *relids, bool cascade)
+drop_source_tables(int64 source, MziName name, List *relids, bool cascade)
 {
 	MemoryContext context = CurrentMemoryContext;
 
 	PG_TRY();
 	{
 		drop_relations(relids, cascade);
-		mzi_progress_drop(source->id, cascade);
+		if (source != 0)
+			mzi_progress_drop(source, cascade);
 	}
 	PG_CATCH();
 	{
@@ -295,7 +379,7 @@ drop_source_tables(const MziSource *source, List *relids, bool cascade)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("cannot drop source \"%s\": still depended upon by %s",
-						mzi_name_quote(source->name), dependent),
+						mzi_name_quote(name), dependent),
 				 errdetail_internal("%s", error->detail),
 				 errhint("Drop these first, or give cascade => true.")));
 	}
@@ -315,9 +399,23 @@ drop_source(MziSource *source, bool cascade)
 		return;
 	foreach(cell, mzi_table_list(source->id))
 		relids = lappend_oid(relids, ((MziTable *) lfirst(cell))->relid);
-	drop_source_tables(source, relids, cascade);
+	drop_source_tables(source->id, source->name, relids, cascade);
 	mzi_drop_give_up_slots(source);
 	mzi_source_delete(source->id);
+}
+
+/* Drops subsources (oid list); their sources go on without them. */
+static void
+drop_subsources(List *relids, bool cascade)
+{
+	MziName		name;
+
+	relids = existing_relations(relids);
+	if (relids == NIL)
+		return;
+	name.schema = get_namespace_name(get_rel_namespace(linitial_oid(relids)));
+	name.name = get_rel_name(linitial_oid(relids));
+	drop_source_tables(0, name, relids, cascade);
 }
 
 /* Drops everything that was collected. */
@@ -330,11 +428,15 @@ drop_victims(const Victims *victims, bool cascade)
 		mzi_command_hold(lfirst(cell));
 	foreach(cell, victims->sources)
 		drop_source(lfirst(cell), cascade);
+	/* those of the sources are gone by now */
+	drop_subsources(victims->subsources, cascade);
 	foreach(cell, victims->connections)
 		mzi_connection_delete(((MziConnection *) lfirst(cell))->id);
 	foreach(cell, victims->secrets)
 		mzi_secret_delete(((MziSecret *) lfirst(cell))->id);
-	if (victims->sources != NIL)
+	foreach(cell, victims->clusters)
+		mzi_cluster_delete(((MziCluster *) lfirst(cell))->id);
+	if (victims->sources != NIL || victims->subsources != NIL)
 		mzi_launcher_wake_at_commit();
 }
 
@@ -373,11 +475,11 @@ drop_tables(List *names, bool if_exists, bool cascade)
 	mzi_launcher_wake_at_commit();
 }
 
-/* DROP SECRET | CONNECTION | SOURCE | TABLE names. */
+/* DROP SECRET | CONNECTION | CLUSTER | SOURCE | TABLE names. */
 void
 mzi_command_drop(MziObjectKind kind, List *names, bool if_exists, bool cascade)
 {
-	Victims		victims = {NIL, NIL, NIL};
+	Victims		victims = {0};
 	ListCell   *cell;
 
 	if (kind == MZI_OBJECT_TABLE)

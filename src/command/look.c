@@ -123,6 +123,33 @@ mzi_look_record(const MziLook *look, MziSource *source)
 	source->upstream_in_recovery = look->in_recovery;
 }
 
+/* Writes down which tables the publication holds. */
+void
+mzi_look_record_references(const MziLook *look, int64 source)
+{
+	List	   *references = NIL;
+	ListCell   *cell;
+
+	foreach(cell, look->tables)
+	{
+		const MziUpstreamTable *table = lfirst(cell);
+		MziReference *reference = palloc0(sizeof(MziReference));
+		ListCell   *other;
+
+		reference->schema = table->schema;
+		reference->name = table->name;
+		foreach(other, table->columns)
+		{
+			const MziUpstreamColumn *column = lfirst(other);
+
+			if (column->published)
+				reference->columns = lappend(reference->columns, column->name);
+		}
+		references = lappend(references, reference);
+	}
+	mzi_reference_replace(source, references);
+}
+
 /* Raises unless the look went to the server and database the source follows. */
 void
 mzi_look_same_upstream(const MziLook *look, const MziSource *source)

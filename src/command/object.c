@@ -6,7 +6,8 @@
  *
  * NOTES
  *	  Altering and dropping need ownership (membership in the owner) or a
- *	  superuser.  So does using a secret or a connection.  Creating needs
+ *	  superuser.  Using a secret, connection or cluster of another role needs
+ *	  USAGE on it, making a source in a cluster CREATE on that.  Creating needs
  *	  CREATE on the schema.  Who may call the functions at all is decided by
  *	  GRANT EXECUTE.
  *
@@ -35,6 +36,8 @@ mzi_command_kind(MziObjectKind kind)
 			return "source";
 		case MZI_OBJECT_TABLE:
 			return "table";
+		case MZI_OBJECT_CLUSTER:
+			return "cluster";
 	}
 	return "object";
 }
@@ -52,21 +55,13 @@ mzi_command_check_owner(MziObjectKind kind, MziName name, Oid owner)
 			 errhint("Its owner is \"%s\".", GetUserNameFromId(owner, true))));
 }
 
-/* Raises unless the role may use the object in another one. */
+/* Raises unless the role may do that with the object. */
 void
-mzi_command_check_usage(MziObjectKind kind, MziName name, Oid owner, Oid role)
+mzi_command_check_usage(MziObjectKind kind, int64 id, MziName name, Oid owner,
+						Oid role, AclMode mode)
 {
-	if (has_privs_of_role(role, owner))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for %s \"%s\"", mzi_command_kind(kind),
-					mzi_name_quote(name)),
-			 errdetail("Role \"%s\" is not a member of its owner \"%s\".",
-					   GetUserNameFromId(role, true),
-					   GetUserNameFromId(owner, true)),
-			 errhint("Make the role a member of the owner, or give the %s another owner with new_owner.",
-					 mzi_command_kind(kind))));
+	if (!mzi_acl_allows(mzi_command_kind(kind), id, owner, role, mode))
+		mzi_conninfo_refuse_use(mzi_command_kind(kind), name, role, owner, mode);
 }
 
 /* Raises unless the role may create things in the schema; returns its OID. */
@@ -104,11 +99,16 @@ mzi_command_exists(MziObjectKind kind, MziName name, bool skip)
 		ereport(ERROR,
 				(errcode(kind == MZI_OBJECT_TABLE ? ERRCODE_DUPLICATE_TABLE :
 						 ERRCODE_DUPLICATE_OBJECT),
+				 kind == MZI_OBJECT_CLUSTER ?
+				 errmsg("cluster '%s' already exists", name.name) :
 				 errmsg("catalog item '%s' already exists", name.name),
+				 kind == MZI_OBJECT_CLUSTER ? 0 :
 				 errdetail("There is a %s \"%s\".",
 						   kind == MZI_OBJECT_TABLE ? "relation" : mzi_command_kind(kind),
 						   mzi_name_quote(name)),
-				 errhint("Choose another name or schema, or give if_not_exists => true.")));
+				 errhint(kind == MZI_OBJECT_CLUSTER ?
+						 "Choose another name, or give if_not_exists => true." :
+						 "Choose another name or schema, or give if_not_exists => true.")));
 }
 
 /* The notice of IF EXISTS. */
@@ -199,26 +199,18 @@ mzi_command_retry_soon(int64 source)
 	mzi_launcher_wake_at_commit();
 }
 
-/* What RENAME and OWNER TO need to know of an object. */
-typedef struct ObjectRow
-{
-	int64		id;
-	MziName		name;
-	Oid			owner;
-} ObjectRow;
-
 /* Fills it. */
 static void
-set_row(ObjectRow *row, int64 id, MziName name, Oid owner)
+set_row(MziObjectRow *row, int64 id, MziName name, Oid owner)
 {
 	row->id = id;
 	row->name = name;
 	row->owner = owner;
 }
 
-/* Finds a secret, connection or source; false when missing and allowed. */
-static bool
-find_object(MziObjectKind kind, MziName name, bool missing_ok, ObjectRow *row)
+/* Finds one of our objects; false when missing and allowed. */
+bool
+mzi_command_find(MziObjectKind kind, MziName name, bool missing_ok, MziObjectRow *row)
 {
 	if (kind == MZI_OBJECT_SECRET)
 	{
@@ -244,16 +236,25 @@ find_object(MziObjectKind kind, MziName name, bool missing_ok, ObjectRow *row)
 			return false;
 		set_row(row, source->id, source->name, source->owner);
 	}
+	else if (kind == MZI_OBJECT_CLUSTER)
+	{
+		MziCluster *cluster = mzi_cluster_find(name.name, missing_ok);
+		MziName		bare = {NULL, name.name};
+
+		if (cluster == NULL)
+			return false;
+		set_row(row, cluster->id, bare, cluster->owner);
+	}
 	else
-		elog(ERROR, "tables are renamed by ALTER TABLE");
+		elog(ERROR, "tables are objects of the server's own");
 	return true;
 }
 
 /* Finds the object and checks ownership; false after a notice. */
-static bool
-find_own_object(MziObjectKind kind, MziName name, bool if_exists, ObjectRow *row)
+bool
+mzi_command_find_own(MziObjectKind kind, MziName name, bool if_exists, MziObjectRow *row)
 {
-	if (!find_object(kind, name, if_exists, row))
+	if (!mzi_command_find(kind, name, if_exists, row))
 	{
 		mzi_command_missing(kind, name);
 		return false;
@@ -267,12 +268,12 @@ void
 mzi_command_rename(MziObjectKind kind, MziName name, const char *new_name,
 				   bool if_exists)
 {
-	ObjectRow	row;
-	ObjectRow	other;
+	MziObjectRow row;
+	MziObjectRow other;
 	List	   *parts;
 	MziName		target;
 
-	if (!find_own_object(kind, name, if_exists, &row))
+	if (!mzi_command_find_own(kind, name, if_exists, &row))
 		return;
 	parts = mzi_reference_split(new_name);
 	if (list_length(parts) != 1)
@@ -282,15 +283,15 @@ mzi_command_rename(MziObjectKind kind, MziName name, const char *new_name,
 				 errhint("An object keeps its schema when it is renamed.")));
 	target.schema = row.name.schema;
 	target.name = linitial(parts);
-	mzi_command_check_create(target.schema, GetUserId());
-	if (find_object(kind, target, true, &other))
+	if (target.schema != NULL)
+		mzi_command_check_create(target.schema, GetUserId());
+	if (mzi_command_find(kind, target, true, &other))
 		mzi_command_exists(kind, target, false);
 	mzi_object_rename(mzi_command_kind(kind), row.id, target.name);
 	if (kind == MZI_OBJECT_SOURCE)
-	{
 		mzi_progress_rename(row.id, row.name.name, target.name);
+	if (kind == MZI_OBJECT_SOURCE || kind == MZI_OBJECT_CLUSTER)
 		mzi_launcher_wake_at_commit();
-	}
 }
 
 /* A source's new owner must have the right to use its connection. */
@@ -300,8 +301,8 @@ check_new_source_owner(int64 id, Oid owner)
 	MziSource  *source = mzi_source_load(id, false);
 	MziConnection *connection = mzi_connection_load(source->connection);
 
-	mzi_command_check_usage(MZI_OBJECT_CONNECTION, connection->name,
-							connection->owner, owner);
+	mzi_command_check_usage(MZI_OBJECT_CONNECTION, connection->id, connection->name,
+							connection->owner, owner, ACL_USAGE);
 }
 
 /* A connection's new owner must have the right to use its secrets. */
@@ -315,18 +316,21 @@ check_new_connection_owner(MziName name, Oid owner)
 void
 mzi_command_set_owner(MziObjectKind kind, MziName name, Oid owner, bool if_exists)
 {
-	ObjectRow	row;
+	MziObjectRow row;
 
-	if (!find_own_object(kind, name, if_exists, &row))
+	if (!mzi_command_find_own(kind, name, if_exists, &row))
 		return;
 	if (row.owner == owner)
 		return;
 	check_can_set_role(GetUserId(), owner);
-	mzi_command_check_create(row.name.schema, owner);
+	if (row.name.schema != NULL)
+		mzi_command_check_create(row.name.schema, owner);
 	if (kind == MZI_OBJECT_SOURCE)
 		check_new_source_owner(row.id, owner);
 	else if (kind == MZI_OBJECT_CONNECTION)
 		check_new_connection_owner(row.name, owner);
+	if (kind != MZI_OBJECT_SOURCE)
+		mzi_acl_set_owner(mzi_command_kind(kind), row.id, row.owner, owner);
 	mzi_object_set_owner(mzi_command_kind(kind), row.id, owner);
 	if (kind == MZI_OBJECT_SOURCE)
 	{

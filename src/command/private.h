@@ -14,10 +14,24 @@
 #define MZI_COMMAND_HOLD_MS 10000
 
 /* ---------- object.c ---------- */
+
+/* What all kinds of our objects have. */
+typedef struct MziObjectRow
+{
+	int64		id;
+	MziName		name;			/* a cluster's schema is NULL */
+	Oid			owner;
+} MziObjectRow;
+
+/* Both false when it is missing and that is allowed; the second says so. */
+extern bool mzi_command_find(MziObjectKind kind, MziName name, bool missing_ok,
+							 MziObjectRow *row);
+extern bool mzi_command_find_own(MziObjectKind kind, MziName name, bool if_exists,
+								 MziObjectRow *row);
 extern const char *mzi_command_kind(MziObjectKind kind);
 extern void mzi_command_check_owner(MziObjectKind kind, MziName name, Oid owner);
-extern void mzi_command_check_usage(MziObjectKind kind, MziName name,
-									Oid owner, Oid role);
+extern void mzi_command_check_usage(MziObjectKind kind, int64 id, MziName name,
+									Oid owner, Oid role, AclMode mode);
 extern Oid	mzi_command_check_create(const char *schema, Oid role);
 extern void mzi_command_exists(MziObjectKind kind, MziName name, bool skip);
 extern void mzi_command_missing(MziObjectKind kind, MziName name);
@@ -26,6 +40,14 @@ extern MziSource *mzi_command_own_source(MziName name, bool missing_ok);
 extern MziSourceKey mzi_command_source_key(int64 id);
 extern void mzi_command_hold(const MziSource *source);
 extern void mzi_command_retry_soon(int64 source);
+
+/* ---------- option.c ---------- */
+extern char *mzi_option_upper(const char *name);
+extern void mzi_option_check(List *options, bool of_source);
+extern void mzi_option_store(const char *catalog, int64 id, List *options);
+
+/* ---------- cluster.c ---------- */
+extern MziCluster *mzi_cluster_for_source(const char *name, Oid role);
 
 /* ---------- look.c: the upstream as a statement sees it ---------- */
 typedef struct MziLook
@@ -54,6 +76,7 @@ extern void mzi_look_close(MziLook *look);
 extern void mzi_look_record(const MziLook *look, MziSource *source);
 extern void mzi_look_same_upstream(const MziLook *look, const MziSource *source);
 extern void mzi_look_refuse_loop(MziLook *look, List *selections);
+extern void mzi_look_record_references(const MziLook *look, int64 source);
 
 /* ---------- reference.c: which upstream tables are meant ---------- */
 
@@ -67,6 +90,8 @@ typedef struct MziSelection
 	List	   *exclude_columns;
 	List	   *exclude_constraints;
 	bool		exclude_all_constraints;
+	bool		is_subsource;
+	List	   *options;		/* of DefElem, checked */
 	Oid			owner;			/* of the shadow table, if there is one */
 	/* filled by mzi_shadow_plan */
 	MziTable   *table;

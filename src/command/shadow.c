@@ -82,7 +82,9 @@ create_one(const MziSource *source, MziSelection *selection)
 				 errhint("Choose a schema that is not temporary.")));
 	dress_table(source, selection);
 	selection->table->source = source->id;
+	selection->table->is_subsource = selection->is_subsource;
 	selection->table->id = mzi_table_insert(selection->table, selection->keys);
+	mzi_option_store("source_table", selection->table->id, selection->options);
 	mzi_history_add("table", selection->table->id, mzi_name_quote(selection->local),
 					mzi_table_state_name(MZI_TABLE_CREATED), NULL);
 }

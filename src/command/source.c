@@ -37,7 +37,11 @@ append_list(StringInfo json, const char *name, List *values)
 	appendStringInfoChar(json, ']');
 }
 
-/* The statement's options as JSON, so that the statement can be shown again. */
+/*
+ * The statement's FOR clause as JSON, so that the statement can be shown
+ * again.  Which columns are text or left out is kept with each table, as
+ * tables come and go.
+ */
 static char *
 options_json(const MziSourceRequest *request)
 {
@@ -47,8 +51,6 @@ options_json(const MziSourceRequest *request)
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"for\": \"%s\"", words[request->which]);
 	append_list(&json, "schemas", request->schemas);
-	append_list(&json, "text_columns", request->text_columns);
-	append_list(&json, "exclude_columns", request->exclude_columns);
 	appendStringInfoChar(&json, '}');
 	return json.data;
 }
@@ -74,7 +76,10 @@ static List *
 plan_tables(MziLook *look, const MziSourceRequest *request)
 {
 	List	   *selections = mzi_reference_select(look, request);
+	ListCell   *cell;
 
+	foreach(cell, selections)
+		((MziSelection *) lfirst(cell))->is_subsource = true;
 	mzi_column_options_qualified(look, selections, request->text_columns,
 								 request->exclude_columns);
 	mzi_column_check_overlap(selections);
@@ -92,8 +97,8 @@ usable_connection(MziName name)
 {
 	MziConnection *connection = mzi_connection_find(name, false);
 
-	mzi_command_check_usage(MZI_OBJECT_CONNECTION, connection->name,
-							connection->owner, GetUserId());
+	mzi_command_check_usage(MZI_OBJECT_CONNECTION, connection->id, connection->name,
+							connection->owner, GetUserId(), ACL_USAGE);
 	return connection;
 }
 
@@ -102,6 +107,7 @@ void
 mzi_command_create_source(const MziSourceRequest *request)
 {
 	MziConnection *connection;
+	MziCluster *cluster;
 	MziSource	source = {0};
 	MziLook    *look;
 	List	   *selections;
@@ -114,6 +120,8 @@ mzi_command_create_source(const MziSourceRequest *request)
 		return;
 	}
 	connection = usable_connection(request->connection);
+	cluster = mzi_cluster_for_source(request->cluster, GetUserId());
+	mzi_option_check(request->options, true);
 	if (request->publication == NULL || request->publication[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -126,11 +134,14 @@ mzi_command_create_source(const MziSourceRequest *request)
 	source.name = request->name;
 	source.owner = GetUserId();
 	source.connection = connection->id;
+	source.cluster = cluster->id;
 	source.options = options_json(request);
 	mzi_look_record(look, &source);
 	source.progress_id = mzi_progress_draw_id();
 	source.id = mzi_source_insert(&source);
 	mzi_progress_create(&source, request->progress);
+	mzi_option_store("source", source.id, request->options);
+	mzi_look_record_references(look, source.id);
 	mzi_history_add("source", source.id, mzi_name_quote(source.name),
 					mzi_source_state_name(MZI_SOURCE_CREATED), NULL);
 	mzi_shadow_create_all(&source, selections);
@@ -153,8 +164,8 @@ mzi_command_alter_source_connection(MziName name, MziName connection_name,
 	if (source == NULL)
 		return;
 	connection = usable_connection(connection_name);
-	mzi_command_check_usage(MZI_OBJECT_CONNECTION, connection->name,
-							connection->owner, source->owner);
+	mzi_command_check_usage(MZI_OBJECT_CONNECTION, connection->id, connection->name,
+							connection->owner, source->owner, ACL_USAGE);
 	look = mzi_look_open(connection, source->owner, source->publication, false);
 	mzi_look_raise(look);
 	mzi_look_identify(look);
@@ -164,4 +175,23 @@ mzi_command_alter_source_connection(MziName name, MziName connection_name,
 	mzi_source_set_connection(source->id, connection->id);
 	mzi_command_retry_soon(source->id);
 	mzi_launcher_wake_at_commit();
+}
+
+/* ALTER SOURCE ... REFRESH REFERENCES. */
+void
+mzi_command_refresh_references(MziName name, bool if_exists)
+{
+	MziSource  *source;
+	MziLook    *look;
+
+	source = mzi_command_own_source(name, if_exists);
+	if (source == NULL)
+		return;
+	look = mzi_look_open(mzi_connection_load(source->connection), source->owner,
+						 source->publication, false);
+	mzi_look_raise(look);
+	mzi_look_identify(look);
+	mzi_look_same_upstream(look, source);
+	mzi_look_record_references(look, source->id);
+	mzi_look_close(look);
 }

@@ -181,6 +181,8 @@ record_again(const MziTable *old, const MziSelection *selection)
 	table.source = old->source;
 	table.relid = old->relid;
 	table.exclude_constraints = old->exclude_constraints;
+	table.is_subsource = old->is_subsource;
+	table.options = old->options;
 	mzi_table_delete(old->id);
 	table.id = mzi_table_insert(&table, selection->keys);
 	mzi_history_add("table", table.id, mzi_name_quote(selection->local),

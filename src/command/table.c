@@ -51,14 +51,25 @@ without_existing(List *requests)
 void
 mzi_command_add_tables(MziName source_name, List *requests, bool if_exists)
 {
+	mzi_command_add_subsources(source_name, requests, NIL, NIL, if_exists);
+}
+
+/* The same, with lists of columns that are named with their tables. */
+void
+mzi_command_add_subsources(MziName source_name, List *requests, List *text_columns,
+						   List *exclude_columns, bool if_exists)
+{
 	MziSource  *source;
 	MziLook    *look;
 	List	   *selections;
+	ListCell   *cell;
 
 	mzi_require_preload();
 	source = mzi_command_own_source(source_name, if_exists);
 	if (source == NULL)
 		return;
+	foreach(cell, requests)
+		mzi_option_check(((MziTableRequest *) lfirst(cell))->options, false);
 	requests = without_existing(requests);
 	if (requests == NIL)
 		return;
@@ -66,6 +77,7 @@ mzi_command_add_tables(MziName source_name, List *requests, bool if_exists)
 	look = mzi_look_open(mzi_connection_load(source->connection), source->owner,
 						 source->publication, false);
 	selections = mzi_reference_select_requests(look, source->name.schema, requests);
+	mzi_column_options_qualified(look, selections, text_columns, exclude_columns);
 	mzi_column_check_overlap(selections);
 	mzi_reference_check_unique(look, selections);
 	mzi_shadow_plan(look, selections);

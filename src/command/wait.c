@@ -163,6 +163,13 @@ check_alive(const Wait *wait)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("source \"%s\" is paused", name),
 				 errhint("SELECT mz_ingest.resume_source(%s)", quote_literal_cstr(name))));
+	if (source->halted)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("source \"%s\" is paused", name),
+				 errdetail("Its cluster \"%s\" has replication factor 0.", source->cluster_name),
+				 errhint("SELECT mz_ingest.alter_cluster(%s, replication_factor => 1)",
+						 quote_literal_cstr(quote_identifier(source->cluster_name)))));
 	if (!mzi_enabled)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

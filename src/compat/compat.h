@@ -55,11 +55,14 @@ typedef RangeTblEntry MziPermissions;
 	pgstat_fetch_stat_local_beentry(number)
 #define mzi_compat_database_ownercheck(database, role) \
 	pg_database_ownercheck(database, role)
+#define mzi_compat_schema_ownercheck(schema, role) \
+	pg_namespace_ownercheck(schema, role)
 #define mzi_compat_extension_ownercheck(extension, role) \
 	pg_extension_ownercheck(extension, role)
 #else
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_namespace.h"
 #include "parser/parse_relation.h"
 #include "utils/acl.h"
 typedef RTEPermissionInfo MziPermissions;
@@ -72,6 +75,8 @@ typedef RTEPermissionInfo MziPermissions;
 	pgstat_get_local_beentry_by_index(number)
 #define mzi_compat_database_ownercheck(database, role) \
 	object_ownercheck(DatabaseRelationId, database, role)
+#define mzi_compat_schema_ownercheck(schema, role) \
+	object_ownercheck(NamespaceRelationId, schema, role)
 #define mzi_compat_extension_ownercheck(extension, role) \
 	object_ownercheck(ExtensionRelationId, extension, role)
 #endif

@@ -69,6 +69,7 @@ extern bool mzi_use_binary;		/* ask for binary where the types allow it */
 extern char *mzi_secret_key_file;
 extern char *mzi_application_name;
 extern char *mzi_allowed_hosts; /* for sources of non-superusers */
+extern char *mzi_cluster;		/* of new sources */
 
 extern void mzi_settings_define(void);
 

@@ -46,6 +46,7 @@ bool		mzi_use_binary = true;
 char	   *mzi_secret_key_file = NULL;
 char	   *mzi_application_name = NULL;
 char	   *mzi_allowed_hosts = NULL;
+char	   *mzi_cluster = NULL;
 
 static const struct config_enum_entry on_truncate_options[] = {
 	{"apply", MZI_TRUNCATE_APPLY, false},
@@ -96,6 +97,11 @@ define_settings_a_to_l(void)
 							NULL,
 							&mzi_batch_max_rows, 100000, 1, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("mz_ingest.cluster",
+							   "Cluster of new sources.",
+							   "SET CLUSTER of Materialize sets it.",
+							   &mzi_cluster, "quickstart",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("mz_ingest.compatibility",
 							 "Refuse what Materialize refuses (strict), or do more where PostgreSQL can (extended).",
 							 NULL,

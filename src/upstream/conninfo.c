@@ -184,16 +184,20 @@ check_restricted(const MziConnection *connection)
 }
 
 /* Ereports that a role has no right on an object that it uses. */
-static void
-refuse_use(const char *kind, MziName name, Oid role, Oid owner)
+void
+mzi_conninfo_refuse_use(const char *kind, MziName name, Oid role, Oid owner,
+						AclMode mode)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for %s \"%s\"", kind, mzi_name_quote(name)),
-			 errdetail("Role \"%s\" is not a member of its owner \"%s\".",
-					   GetUserNameFromId(role, true), GetUserNameFromId(owner, true)),
-			 errhint("Make the role a member of the owner, or give the %s another owner with new_owner.",
-					 kind)));
+			 errdetail("Role \"%s\" is not a member of its owner \"%s\" and has not been granted %s.",
+					   GetUserNameFromId(role, true), GetUserNameFromId(owner, true),
+					   mode == ACL_CREATE ? "CREATE" : "USAGE"),
+			 errhint("SELECT mz_ingest.grant_privileges('%s', '%s', %s, %s)",
+					 mode == ACL_CREATE ? "create" : "usage", kind,
+					 quote_literal_cstr(mzi_name_quote(name)),
+					 quote_literal_cstr(GetUserNameFromId(role, true)))));
 }
 
 /*
@@ -211,8 +215,10 @@ mzi_conninfo_check_secrets(const MziConnection *connection, Oid role)
 	{
 		MziSecret  *secret = secrets[i] == 0 ? NULL : mzi_secret_load(secrets[i]);
 
-		if (secret != NULL && !has_privs_of_role(role, secret->owner))
-			refuse_use("secret", secret->name, role, secret->owner);
+		if (secret != NULL &&
+			!mzi_acl_allows("secret", secret->id, secret->owner, role, ACL_USAGE))
+			mzi_conninfo_refuse_use("secret", secret->name, role, secret->owner,
+									ACL_USAGE);
 	}
 }
 
@@ -224,8 +230,9 @@ mzi_conninfo_check_secrets(const MziConnection *connection, Oid role)
 void
 mzi_conninfo_check_rights(const MziConnection *connection, Oid owner)
 {
-	if (!has_privs_of_role(owner, connection->owner))
-		refuse_use("connection", connection->name, owner, connection->owner);
+	if (!mzi_acl_allows("connection", connection->id, connection->owner, owner, ACL_USAGE))
+		mzi_conninfo_refuse_use("connection", connection->name, owner,
+								connection->owner, ACL_USAGE);
 	mzi_conninfo_check_secrets(connection, connection->owner);
 }
 

@@ -46,6 +46,8 @@ extern MziConninfo *mzi_conninfo_build(const MziConnection *connection, Oid owne
  * To be called before a connection is used for anything but clearing up.
  */
 extern void mzi_conninfo_check_rights(const MziConnection *connection, Oid owner);
+extern void mzi_conninfo_refuse_use(const char *kind, MziName name, Oid role,
+									Oid owner, AclMode mode);
 extern void mzi_conninfo_check_secrets(const MziConnection *connection, Oid role);
 extern MziConninfo *mzi_conninfo_from_lists(List *keywords, List *values);
 extern MziConninfo *mzi_conninfo_copy(const MziConninfo *info);

@@ -37,7 +37,7 @@ show_resting_state(MziSourceShared *shared, const MziSource *source, bool bound)
 		error.message = source->error_message;
 		mzi_source_set_failure(shared, false, &error, MZI_ERROR_DEFINITE);
 	}
-	else if (source->paused || !bound)
+	else if (source->paused || source->halted || !bound)
 		mzi_source_set_state(shared, MZI_SOURCE_PAUSED);
 }
 
@@ -47,7 +47,7 @@ report_source(const MziSource *source)
 {
 	MziSourceKey key = {.database = MyDatabaseId,.source = source->id};
 	bool		bound = mzi_catalog_bound(source);
-	bool		wanted = !source->paused && bound && source->error_sqlstate == NULL;
+	bool		wanted = !source->paused && !source->halted && bound && source->error_sqlstate == NULL;
 	MziSourceShared *shared;
 
 	shared = mzi_shmem_source_create(key, mzi_name_quote(source->name));

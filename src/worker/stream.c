@@ -445,6 +445,8 @@ mzi_stream_run(MziStream *stream)
 	state->decoder = palloc(sizeof(MziDecoder));
 	mzi_decoder_reset(state->decoder);
 	dlist_init(&state->pairs);
+	if (stream->source->cluster_size != NULL)
+		stream->cluster_hundredths = mzi_cluster_size_parse(stream->source->cluster_size);
 
 	callback.callback = stream_error_context;
 	callback.arg = stream;

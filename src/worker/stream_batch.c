@@ -160,12 +160,15 @@ mzi_batch_write_idle(MziStream *stream)
 	mzi_batch_publish(stream);
 }
 
-/* Is more held in memory than the settings allow? */
+/* Is more held in memory than settings and cluster allow? */
 bool
 mzi_batch_is_large(MziStream *stream)
 {
+	int			limit_kb = mzi_cluster_batch_kb(stream->cluster_hundredths,
+												mzi_batch_max_bytes_kb);
+
 	return mzi_apply_pending_rows(stream->apply) >= mzi_batch_max_rows ||
-		mzi_apply_pending_bytes(stream->apply) >= (Size) mzi_batch_max_bytes_kb * 1024;
+		mzi_apply_pending_bytes(stream->apply) >= (Size) limit_kb * 1024;
 }
 
 /* Did the last transaction arrive long after its commit? */

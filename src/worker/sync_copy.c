@@ -361,11 +361,17 @@ copy_chunks(MziSync *sync, SyncQueue *queue, MziSession *volatile sql)
 
 /* ---------- the leader ---------- */
 
-/* Starts copy workers, as many as are useful and allowed. */
+/* Starts copy workers, as many as are useful and setting and cluster allow. */
 static void
 start_helpers(MziSync *sync, SyncQueue *queue, dsm_segment *segment)
 {
-	int			wanted = Min(mzi_max_sync_workers_per_source, queue->nchunks) - 1;
+	int			wanted;
+	int			allowed = mzi_max_sync_workers_per_source;
+
+	if (sync->source->cluster_size != NULL)
+		allowed = mzi_cluster_copy_processes(mzi_cluster_size_parse(sync->source->cluster_size),
+											 allowed);
+	wanted = Min(allowed, queue->nchunks) - 1;
 
 	for (int i = 0; i < wanted; i++)
 	{

@@ -95,6 +95,7 @@ typedef struct MziStream
 								 * stream */
 	MziPosition position;		/* where to start; kept up to date */
 	uint32		generation;		/* of the catalog rows read */
+	int			cluster_hundredths; /* size of the source's cluster, 0 = none */
 
 	/* private to stream.c and feedback.c */
 	struct MziStreamState *state;
