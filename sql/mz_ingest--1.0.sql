@@ -171,6 +171,8 @@ CREATE TABLE mz_ingest.source_table (
   -- pg_class.relfilenode of each of them, and the upstream transaction of the last TRUNCATE of the root
   leaf_files oid[],
   truncate_xid bigint,
+  -- the rows of pg_publication_rel and pg_publication_namespace by which the publication holds it
+  memberships oid[],
   state text NOT NULL DEFAULT 'created'
     CHECK (state IN ('created', 'snapshotting', 'catching up', 'running', 'failed')),
   state_at timestamptz NOT NULL DEFAULT now(),

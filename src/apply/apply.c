@@ -250,6 +250,7 @@ take_relation(MziApply *apply, const MziMessage *message)
 		apply->current = table;
 		apply->doing = "RELATION";
 		mzi_relation_map(table, &message->u.relation);
+		mzi_announced_note(table);
 	}
 }
 

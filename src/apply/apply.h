@@ -53,6 +53,19 @@ extern void mzi_apply_message(MziApply *apply, const MziMessage *message);
 extern void mzi_apply_refuse(MziApply *apply, const MziMessage *message,
 							 uint32 relid, const char *why);
 
+/*
+ * announced.c: tables (of MziTable *) that were described and are to be looked
+ * at upstream before the batch is written
+ */
+extern void mzi_apply_watch_announced(MziApply *apply, TransactionId xid);
+extern bool mzi_apply_has_announced(const MziApply *apply);
+extern List *mzi_apply_announced(const MziApply *apply);	/* those; the caller's */
+extern List *mzi_apply_announced_xids(const MziApply *apply);	/* of oid */
+extern void mzi_apply_forget_announced(MziApply *apply);
+
+/* Raises an error that concerns one table. */
+extern void mzi_apply_raise(MziApply *apply, int64 table, ErrorData *error) pg_attribute_noreturn();
+
 extern int64 mzi_apply_pending_rows(const MziApply *apply); /* messages netted since
 															 * reset/flush */
 extern Size mzi_apply_pending_bytes(const MziApply *apply);

@@ -101,6 +101,7 @@ typedef struct MziApplyTable
 	int16	   *map;			/* our column -> index there */
 	bool		has_identity;	/* UPDATE and DELETE say which row */
 	char		replica_identity;	/* as it said */
+	TransactionId announced_by; /* Invalid: not in apply->announced */
 
 	int		   *key_columns;	/* for net */
 	MziNet		net;
@@ -146,6 +147,8 @@ struct MziApply
 	MziApplyTable *tables;		/* by upstream_oid */
 	MziApplyTable *last;		/* of the last change; NULL */
 	HTAB	   *ignored;		/* upstream OIDs announced, not ours */
+	TransactionId announcer;	/* see mzi_apply_watch_announced */
+	List	   *announced;		/* of MziApplyTable *, to be looked at */
 
 	MziArena	arena;
 	List	   *dirty;			/* of MziApplyTable *, with changes */
@@ -253,6 +256,9 @@ extern void mzi_report_divergence(MziApply *apply, const char *message,
 								  const char *detail) pg_attribute_noreturn();
 extern void mzi_report_status(MziApply *apply, MziApplyTable *table,
 							  MziNetStatus status);
+
+/* announced.c */
+extern void mzi_announced_note(MziApplyTable *table);
 
 /* relation.c */
 extern void mzi_relation_init(MziApplyTable *table);

@@ -135,6 +135,8 @@ typedef struct MziTable
 	List	   *leaf_partitions;	/* of oid: of a published root */
 	List	   *leaf_files;		/* of oid: relfilenode of each of them */
 	List	   *leaf_sightings; /* of snapshot/leaves.c; not recorded */
+	List	   *memberships;	/* of oid: why the publication holds it; see
+								 * MziUpstreamTable */
 	MziTableState state;
 	FullTransactionId visible_xid;	/* Invalid = none */
 	int			nkeys;			/* columns in the identity key; 0 = keyless */
@@ -313,6 +315,7 @@ extern void mzi_table_set_failed(int64 id, const ErrorData *error,
 								 XLogRecPtr lsn);
 extern void mzi_table_set_snapshot(int64 id, int64 rows, int64 bytes);
 extern void mzi_table_set_leaf_partitions(int64 id, List *leaves, List *files);
+extern void mzi_table_set_memberships(int64 id, List *memberships);
 extern void mzi_table_set_truncate_xid(int64 id, TransactionId xid);
 extern TransactionId mzi_table_truncate_xid(int64 id);	/* Invalid = none */
 extern List *mzi_table_keys(int64 id);	/* of MziKey * */

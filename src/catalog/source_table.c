@@ -22,10 +22,10 @@
 #define TABLE_COLUMNS \
 	" t.id, t.source, t.relid::oid, t.upstream_oid, t.upstream_schema," \
 	" t.upstream_name, t.upstream_kind, t.replica_identity, t.row_filter," \
-	" t.leaf_partitions, t.leaf_files, t.state, t.visible_xid, t.text_columns," \
-	" t.exclude_columns, t.exclude_constraints, t.exclude_all_constraints," \
-	" t.error_sqlstate, t.error_message, t.error_detail, t.error_hint," \
-	" t.is_subsource, t.options::text"
+	" t.leaf_partitions, t.leaf_files, t.memberships, t.state, t.visible_xid," \
+	" t.text_columns, t.exclude_columns, t.exclude_constraints," \
+	" t.exclude_all_constraints, t.error_sqlstate, t.error_message," \
+	" t.error_detail, t.error_hint, t.is_subsource, t.options::text"
 
 /* The columns of a column, in the order of read_column(). */
 #define COLUMN_COLUMNS \
@@ -80,6 +80,7 @@ read_table(MziQuery *query)
 	table->row_filter = mzi_get_text(query);
 	table->leaf_partitions = mzi_get_oid_list(query);
 	table->leaf_files = mzi_get_oid_list(query);
+	table->memberships = mzi_get_oid_list(query);
 	table->state = mzi_table_state_parse(mzi_get_text(query));
 	table->visible_xid = mzi_get_xid8(query);
 	table->text_columns = mzi_get_text_list(query);
@@ -289,6 +290,7 @@ mzi_table_insert(MziTable *table, List *keys)
 	mzi_put_char(&query, table->replica_identity);
 	mzi_put_text(&query, table->row_filter);
 	mzi_put_oid_list(&query, table->leaf_partitions);
+	mzi_put_oid_list(&query, table->memberships);
 	mzi_put_text(&query, mzi_table_state_name(table->state));
 	mzi_put_text_list(&query, table->text_columns);
 	mzi_put_text_list(&query, table->exclude_columns);
@@ -300,11 +302,11 @@ mzi_table_insert(MziTable *table, List *keys)
 				  "INSERT INTO mz_ingest.source_table"
 				  " (source, relid, upstream_oid, upstream_schema,"
 				  " upstream_name, upstream_kind, replica_identity, row_filter,"
-				  " leaf_partitions, state, text_columns, exclude_columns,"
+				  " leaf_partitions, memberships, state, text_columns, exclude_columns,"
 				  " exclude_constraints, exclude_all_constraints, is_subsource,"
 				  " options)"
 				  " VALUES ($1, $2::regclass, $3, $4, $5, $6, $7, $8, $9, $10,"
-				  " $11, $12, $13, $14, $15, $16::jsonb)"
+				  " $11, $12, $13, $14, $15, $16, $17::jsonb)"
 				  " RETURNING id");
 	if (!mzi_query_next(&query))
 		elog(ERROR, "could not add a source table");
@@ -441,6 +443,21 @@ mzi_table_set_leaf_partitions(int64 id, List *leaves, List *files)
 	mzi_query_run(&query,
 				  "UPDATE mz_ingest.source_table"
 				  " SET leaf_partitions = $2, leaf_files = $3 WHERE id = $1");
+	mzi_query_close(&query);
+}
+
+/* Records by which rows of its catalog the publication holds a table now. */
+void
+mzi_table_set_memberships(int64 id, List *memberships)
+{
+	MziQuery	query;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_put_oid_list(&query, memberships);
+	mzi_query_run(&query,
+				  "UPDATE mz_ingest.source_table"
+				  " SET memberships = $2 WHERE id = $1");
 	mzi_query_close(&query);
 }
 

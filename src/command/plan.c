@@ -290,6 +290,7 @@ plan_table(MziLook *look, MziSelection *selection, StringInfo unsupported)
 	table->replica_identity = upstream->replica_identity;
 	table->row_filter = upstream->row_filter;
 	table->leaf_partitions = upstream->leaf_partitions;
+	table->memberships = upstream->memberships;
 	table->state = MZI_TABLE_CREATED;
 	table->text_columns = selection->text_columns;
 	table->exclude_columns = selection->exclude_columns;

@@ -80,8 +80,8 @@ mzi_schema_error(const MziSource *source, const MziTable *table,
 }
 
 /* Finds a column by name; NULL when it is not there. */
-static const MziUpstreamColumn *
-find_column(const MziUpstreamTable *upstream, const char *name)
+const MziUpstreamColumn *
+mzi_schema_find_column(const MziUpstreamTable *upstream, const char *name)
 {
 	ListCell   *lc;
 
@@ -95,18 +95,26 @@ find_column(const MziUpstreamTable *upstream, const char *name)
 	return NULL;
 }
 
+/* Says that a column is another one than when it was recorded. */
+char *
+mzi_schema_moved(const MziColumn *recorded)
+{
+	return psprintf("column \"%s\" changed position upstream (the column or table was likely dropped and recreated)",
+					recorded->name);
+}
+
 /* Compares one recorded column. */
 static ErrorData *
 compare_column(const MziSource *source, const MziTable *table,
 			   const MziColumn *recorded, const MziUpstreamTable *upstream)
 {
-	const MziUpstreamColumn *now = find_column(upstream, recorded->name);
+	const MziUpstreamColumn *now = mzi_schema_find_column(upstream, recorded->name);
 	const char *why;
 
 	if (now == NULL)
 		why = "column \"%s\" was dropped or renamed upstream";
 	else if (now->attnum != recorded->upstream_attnum)
-		why = "column \"%s\" changed position upstream (the column or table was likely dropped and recreated)";
+		return mzi_schema_error(source, table, mzi_schema_moved(recorded), NULL);
 	else if (!recorded->as_text &&
 			 (now->type != recorded->upstream_type ||
 			  now->typmod != recorded->upstream_typmod))

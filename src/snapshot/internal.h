@@ -54,7 +54,17 @@ extern MziLeaves *mzi_leaves_ask(MziSession *sql, const MziSource *source,
 extern ErrorData *mzi_leaves_compare(const MziSource *source, MziTable *table,
 									 const MziLeaves *leaves, XLogRecPtr applied);
 
+/* membership.c */
+extern ErrorData *mzi_membership_compare(const MziSource *source, MziTable *table,
+										 const MziUpstreamTable *upstream);
+
+/* Are the table's rows here already, so that nothing may be missed any more? */
+extern bool mzi_schema_is_copied(const MziTable *table);
+
 /* compare.c */
+extern const MziUpstreamColumn *mzi_schema_find_column(const MziUpstreamTable *upstream,
+													   const char *name);
+extern char *mzi_schema_moved(const MziColumn *recorded);
 extern char *mzi_schema_resync_hint(const MziTable *table);
 
 /* estimate.c */

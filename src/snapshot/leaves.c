@@ -69,14 +69,6 @@
 	" UNION ALL SELECT i.inhrelid FROM tree AS t" \
 	" JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.relid) "
 
-/* Are the table's rows here already, so that leaves must not change? */
-static bool
-is_copied(const MziTable *table)
-{
-	return table->state == MZI_TABLE_CATCHING_UP ||
-		table->state == MZI_TABLE_RUNNING;
-}
-
 /*
  * The leaves (of MziLeaf *) as the session's snapshot sees the tree.  The end
  * of WAL is asked for after the snapshot was taken: all that it shows is
@@ -247,7 +239,7 @@ mzi_leaves_ask(MziSession *sql, const MziSource *source, const MziTable *table)
 		return NULL;
 	leaves = palloc0(sizeof(MziLeaves));
 	leaves->now = ask_leaves(sql, source, table);
-	if (!is_copied(table))
+	if (!mzi_schema_is_copied(table))
 		return leaves;
 	new_leaves = list_difference_oid(leaf_oids(leaves->now), table->leaf_partitions);
 	if (new_leaves != NIL)
@@ -333,7 +325,7 @@ mzi_leaves_compare(const MziSource *source, MziTable *table,
 	ListCell   *lc;
 	MemoryContext old;
 
-	if (is_copied(table) && lost != NIL)
+	if (mzi_schema_is_copied(table) && lost != NIL)
 		return mzi_schema_error(source, table,
 								psprintf("partition with oid %u was detached or dropped upstream; its rows are still in the shadow table",
 										 linitial_oid(lost)),
@@ -348,7 +340,7 @@ mzi_leaves_compare(const MziSource *source, MziTable *table,
 		const MziLeaf *leaf = lfirst(lc);
 		Oid			file = recorded_file(table, leaf->oid);
 
-		if (is_copied(table) &&
+		if (mzi_schema_is_copied(table) &&
 			(OidIsValid(file) ? file != leaf->file :
 			 list_member_oid(leaves->rewritten, leaf->oid)))
 		{

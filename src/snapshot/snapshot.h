@@ -86,4 +86,11 @@ extern List *mzi_schema_check(MziSession *sql, const MziSource *source,
 							  List *tables, XLogRecPtr applied,
 							  List **found);
 
+/*
+ * The same, but only what no RELATION message of the stream tells: columns
+ * that were dropped and made again, and times outside of the publication.
+ */
+extern List *mzi_schema_check_announced(MziSession *sql, const MziSource *source,
+										List *tables);
+
 #endif							/* MZI_SNAPSHOT_H */

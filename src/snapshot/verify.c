@@ -11,7 +11,7 @@
  *		ask			introspection, what became of tables not found, and of
  *					the leaves of partitioned ones
  *		compare		in a local transaction: the recorded keys, compare.c,
- *					leaves.c
+ *					membership.c, leaves.c
  *		estimate	the rows of what passed
  *
  *	  A table that differs is marked failed in a transaction of its own and
@@ -148,6 +148,8 @@ mzi_schema_check(MziSession *sql, const MziSource *source, List *tables,
 		else
 			error = mzi_schema_missing(source, table, gone->schema, gone->name,
 									   gone->other_oid);
+		if (error == NULL && upstream != NULL)
+			error = mzi_membership_compare(source, table, upstream);
 		if (error == NULL && list_nth(leaves, i) != NULL)
 			error = mzi_leaves_compare(source, table, list_nth(leaves, i), applied);
 		errors = lappend(errors, error);

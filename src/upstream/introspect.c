@@ -118,9 +118,9 @@ read_name_array(const char *array)
 	return names;
 }
 
-/* The tables' oids as the text of an array, for a query's parameter. */
-static char *
-oid_array(List *oids)
+/* Oids as the text of an array, for a query's parameter. */
+char *
+mzi_oid_array(List *oids)
 {
 	StringInfoData out;
 	ListCell   *cell;
@@ -171,7 +171,7 @@ static List *
 read_tables(MziSession *sql, const char *publication, List *oids)
 {
 	int			version = mzi_session_version(sql);
-	const char *params[2] = {publication, oids == NIL ? NULL : oid_array(oids)};
+	const char *params[2] = {publication, oids == NIL ? NULL : mzi_oid_array(oids)};
 	List	   *tables = NIL;
 	MziResult  *result;
 	char	   *question;
@@ -183,7 +183,7 @@ read_tables(MziSession *sql, const char *publication, List *oids)
 						" %s,"
 						" pg_catalog.has_table_privilege(c.oid, 'SELECT'),"
 						" pg_catalog.has_schema_privilege(n.oid, 'USAGE'),"
-						" pg_catalog.row_security_active(c.oid)"
+						" pg_catalog.row_security_active(c.oid), %s"
 						" FROM pg_catalog.pg_publication p"
 						" CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname::pg_catalog.text) g%s"
 						" JOIN pg_catalog.pg_class c ON c.oid" EQ "g.relid"
@@ -192,6 +192,7 @@ read_tables(MziSession *sql, const char *publication, List *oids)
 						" AND ($2::pg_catalog.oid[] IS NULL OR c.oid" EQ "ANY ($2::pg_catalog.oid[]))"
 						" ORDER BY c.oid",
 						version >= 150000 ? "pg_catalog.pg_get_expr(g.qual, g.relid)" : "NULL",
+						mzi_membership_question(version),
 						version >= 150000 ? "" : "(relid)");
 	result = mzi_session_query_params(sql, question, 2, params, CATALOG_TIMEOUT_MS);
 	for (int row = 0; row < mzi_result_rows(result); row++)
@@ -210,6 +211,7 @@ read_tables(MziSession *sql, const char *publication, List *oids)
 		table->can_select = mzi_result_bool(result, row, 9);
 		table->can_use_schema = mzi_result_bool(result, row, 10);
 		table->row_security = mzi_result_bool(result, row, 11);
+		table->memberships = mzi_membership_read(mzi_result_text(result, row, 12));
 		tables = lappend(tables, table);
 	}
 	mzi_result_free(result);
@@ -417,7 +419,7 @@ read_leaves(MziSession *sql, List *tables)
 						   " CROSS JOIN LATERAL pg_catalog.pg_partition_tree(r.oid::pg_catalog.regclass) l"
 						   " JOIN pg_catalog.pg_class c ON c.oid" EQ "l.relid"
 						   " WHERE l.isleaf AND c.relkind" EQ "'r'"
-						   " ORDER BY r.oid, l.relid", oid_array(roots));
+						   " ORDER BY r.oid, l.relid", mzi_oid_array(roots));
 	for (int row = 0; row < mzi_result_rows(result); row++)
 	{
 		MziUpstreamTable *table = next_table(tables, &position,
@@ -478,7 +480,7 @@ read_identities(MziSession *sql, List *oids, int *count)
 						   " WHEN 'n' THEN false ELSE i.indisprimary END"
 						   " HAVING pg_catalog.bool_and(a.attnotnull)) x ON true"
 						   " WHERE c.oid" EQ "ANY ($1::pg_catalog.oid[]) ORDER BY c.oid",
-						   oid_array(oids));
+						   mzi_oid_array(oids));
 	*count = mzi_result_rows(result);
 	identities = palloc0(sizeof(Identity) * (*count + 1));
 	for (int row = 0; row < *count; row++)
@@ -581,7 +583,7 @@ mzi_introspect_tables(MziSession *sql, const char *publication, List *oids)
 	tables = read_tables(sql, publication, oids);
 	if (tables != NIL)
 	{
-		char	   *found = oid_array(table_oids(tables));
+		char	   *found = mzi_oid_array(table_oids(tables));
 
 		read_columns(sql, publication, tables, found);
 		read_keys(sql, tables, found);

@@ -102,6 +102,17 @@ extern TimestampTz mzi_deadline(long timeout_ms);
 extern ExecStatusType mzi_result_status(const MziResult *result);
 extern int	mzi_result_sqlstate(const MziResult *result);	/* 0 = unknown */
 
+/* ---------- introspect.c ---------- */
+
+/* Oids as the text of an array, for a query's parameter. */
+extern char *mzi_oid_array(List *oids);
+
+/* ---------- membership.c ---------- */
+
+/* An expression over p (pg_publication) and c (pg_class), and its value. */
+extern const char *mzi_membership_question(int version);
+extern List *mzi_membership_read(const char *text);
+
 /* ---------- upstream_error.c ---------- */
 
 /* A palloc'd copy fit for logs: password masked, valid, short, one piece. */

@@ -223,6 +223,11 @@ typedef struct MziUpstreamTable
 	List	   *columns;		/* of MziUpstreamColumn *, by attnum */
 	List	   *keys;			/* of MziKey * */
 	List	   *leaf_partitions;	/* of oid: when kind is p */
+	List	   *memberships;	/* of oid, ascending: rows of
+								 * pg_publication_rel and
+								 * pg_publication_namespace that put it, a
+								 * partition's parent or its schema into the
+								 * publication; NIL FOR ALL TABLES */
 	List	   *odd_leaves;		/* of char *: leaves whose replica identity
 								 * does not hold the root's (s.t, quoted) */
 	bool		can_select;
@@ -248,6 +253,13 @@ extern MziPublication mzi_introspect_publication(MziSession *sql, const char *na
 /* tables of the publication (NIL oids = all); columns, keys and rights too */
 extern List *mzi_introspect_tables(MziSession *sql, const char *publication,
 								   List *oids);
+
+/* of tables (by oid) only oid, memberships, and the columns' names and attnums */
+extern List *mzi_introspect_positions(MziSession *sql, const char *publication,
+									  List *oids);
+
+/* is one of these transactions (of oid: their xids) still to become visible? */
+extern bool mzi_introspect_in_progress(MziSession *sql, List *xids);
 
 /* ---------- check.c: everything CREATE asks of the upstream ---------- */
 

@@ -134,6 +134,20 @@ check_silence(MziStream *stream, TimestampTz now)
 		mzi_feedback_send(stream, true);
 }
 
+/* Compares the upstream's schema with what was recorded; as mzi_validate_schema. */
+static bool
+validate_schema(MziStream *stream)
+{
+	MziStreamState *state = stream->state;
+	bool		changed = mzi_validate_schema(state->sql, stream->source,
+											  stream->tables,
+											  Max(stream->position.end_lsn,
+												  state->idle_lsn));
+
+	state->last_received = state->last_validation = GetCurrentTimestamp();
+	return changed;
+}
+
 /*
  * Asks how far the upstream's WAL reaches, which the stream does not tell while
  * there is much of it to read.
@@ -180,15 +194,7 @@ do_duties(MziStream *stream, TimestampTz now)
 	}
 	if (TimestampDifferenceExceeds(state->last_validation, now,
 								   mzi_schema_validation_interval_ms))
-	{
-		bool		changed = mzi_validate_schema(state->sql, stream->source,
-												  stream->tables,
-												  Max(stream->position.end_lsn,
-													  state->idle_lsn));
-
-		state->last_received = state->last_validation = GetCurrentTimestamp();
-		return changed;
-	}
+		return validate_schema(stream);
 	return false;
 }
 
@@ -377,8 +383,11 @@ upstream_is_synchronous(MziSession *sql)
 	return synchronous;
 }
 
-/* Connects, checks that the upstream is the recorded one, starts the stream. */
-static void
+/*
+ * Connects, checks that the upstream is the recorded one, starts the stream.
+ * False when a table was taken out and the catalog must be read again.
+ */
+static bool
 start(MziStream *stream)
 {
 	MziStreamState *state = stream->state;
@@ -397,6 +406,8 @@ start(MziStream *stream)
 												  &stream->position);
 	mzi_validate_slot(state->sql, stream->shared, stream->slot, &stream->position);
 	state->confirm_end = upstream_is_synchronous(state->sql);
+	if (!stream->sync && validate_schema(stream))
+		return false;
 
 	/*
 	 * No proof when the slot is past the transaction: it was confirmed while
@@ -427,6 +438,7 @@ start(MziStream *stream)
 					mzi_name_quote(stream->source->name), stream->slot,
 					LSN_FORMAT_ARGS(from), mzi_session_version(state->replication),
 					mzi_session_is_encrypted(state->replication) ? "TLS" : "no TLS")));
+	return true;
 }
 
 /*
@@ -463,16 +475,19 @@ mzi_stream_run(MziStream *stream)
 		state->last_validation = GetCurrentTimestamp();
 	replorigin_session_origin = mzi_mark_replicated ? DoNotReplicateId : InvalidRepOriginId;
 
-	start(stream);
-	if (!stream->sync)
+	if (!start(stream))
+		end = MZI_STREAM_RELOAD;
+	else
 	{
-		pg_atomic_write_u64(&stream->shared->durable_lsn, state->durable_end);
-		mzi_batch_publish(stream);
+		if (!stream->sync)
+		{
+			pg_atomic_write_u64(&stream->shared->durable_lsn, state->durable_end);
+			mzi_batch_publish(stream);
+		}
+		end = follow(stream);
+		mzi_apply_destroy(stream->apply);
+		stream->apply = NULL;
 	}
-	end = follow(stream);
-
-	mzi_apply_destroy(stream->apply);
-	stream->apply = NULL;
 	mzi_session_close(state->replication);
 	mzi_session_close(state->sql);
 	state->replication = state->sql = NULL;

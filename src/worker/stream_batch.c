@@ -40,6 +40,8 @@ open_local(MziStreamState *state)
 void
 mzi_batch_flush(MziStream *stream)
 {
+	if (!stream->state->local_open)
+		mzi_stream_check_announced(stream);
 	open_local(stream->state);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	mzi_apply_flush(stream->apply);

@@ -69,6 +69,8 @@ handle_begin(MziStream *stream, const MziMessage *message)
 	state->xid = message->u.begin.xid;
 	state->commit_time = message->u.begin.commit_time;
 	state->skipping = mzi_lsn_is_before(state->commit_lsn, stream->position.end_lsn);
+	mzi_apply_watch_announced(stream->apply,
+							  state->skipping ? InvalidTransactionId : state->xid);
 	if (!state->skipping)
 		mzi_apply_begin(stream->apply, state->xid, state->commit_lsn);
 	return false;

@@ -85,6 +85,9 @@ extern void mzi_batch_publish(MziStream *stream);
 extern bool mzi_batch_is_large(MziStream *stream);
 extern bool mzi_batch_is_over(MziStream *stream, bool dry);
 
+/* stream_schema.c */
+extern void mzi_stream_check_announced(MziStream *stream);
+
 /* stream_message.c */
 extern bool mzi_stream_take_frame(MziStream *stream, const char *buffer, int length);
 

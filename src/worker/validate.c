@@ -9,7 +9,8 @@
  *	  mz_ingest.schema_validation_interval: the publication and the tables.
  *	  The slot reads the upstream's catalog as of the WAL it is at, so nobody
  *	  but this comparison would notice a publication that was dropped and made
- *	  again, or a table that was taken out of it.
+ *	  again, or a table that was taken out of it.  What must be known before a
+ *	  batch is written is asked for in between, see stream_schema.c.
  *
  *	  What concerns the source is thrown; what concerns a table is recorded
  *	  with it, and the others go on.
