@@ -487,10 +487,11 @@ CREATE FUNCTION mz_ingest.create_table(
   exclude_columns text[] DEFAULT NULL,
   exclude_constraints text[] DEFAULT NULL,
   exclude_all_constraints boolean DEFAULT false,
-  if_not_exists boolean DEFAULT false)
+  if_not_exists boolean DEFAULT false,
+  existing boolean DEFAULT false)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_create_table';
-COMMENT ON FUNCTION mz_ingest.create_table(text, text, text, text[], text[], text[], boolean, boolean) IS 'makes a local table that follows a table of a source''s publication; it can be read when it has been copied (wait_for_snapshot). reference: upstream "schema.table"; text_columns: columns ingested as text; exclude_columns: columns left out; exclude_constraints: names of keys that are not recorded; exclude_all_constraints: no key and no NOT NULL is recorded. Errors: MZ012 not preloaded, 42704 no such source, 42P01 no such table in the publication, 42P07 name taken, 42703 no such column, MZ009 rows cannot be identified, MZ013 the upstream lacks something';
-REVOKE ALL ON FUNCTION mz_ingest.create_table(text, text, text, text[], text[], text[], boolean, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION mz_ingest.create_table(text, text, text, text[], text[], text[], boolean, boolean, boolean) IS 'makes a local table that follows a table of a source''s publication; it can be read when it has been copied (wait_for_snapshot). reference: upstream "schema.table"; text_columns: columns ingested as text; exclude_columns: columns left out; exclude_constraints: names of keys that are not recorded; exclude_all_constraints: no key and no NOT NULL is recorded; existing: the table is there already, empty and with the upstream''s columns, and is adopted: it may be partitioned, or of another access method than heap. Errors: MZ012 not preloaded, 42704 no such source, 42P01 no such table in the publication, 42P07 name taken, 42703 no such column, 42P16, 42804 and 55000 the existing table does not fit, MZ009 rows cannot be identified, MZ013 the upstream lacks something';
+REVOKE ALL ON FUNCTION mz_ingest.create_table(text, text, text, text[], text[], text[], boolean, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION mz_ingest.drop_table(
   name text,

@@ -28,6 +28,8 @@
 
 #include "catalog/catalog.h"
 #include "decode/decode.h"
+#include "storage/lockdefs.h"
+#include "utils/relcache.h"
 
 typedef struct MziApply MziApply;
 
@@ -89,6 +91,28 @@ extern bool mzi_binary_is_safe(List *tables, int version);
 /* rowhash.c: the hash of a keyless table's rows */
 extern void mzi_rowhash_create_index(Oid relid);
 
+/* fitness.c: why a relation cannot be a shadow table, or a part of one */
+typedef struct MziUnfit
+{
+	const char *what;			/* "has rules" */
+	const char *detail;			/* a sentence */
+	const char *hint;			/* "Drop them" */
+} MziUnfit;
+
+extern MziUnfit *mzi_fitness_check(Relation rel, bool partition);
+extern MziUnfit *mzi_fitness_check_index(Relation index, bool is_key);
+
+/* index.c: is it the index that rows are found by? */
+extern bool mzi_index_is_row_hash(Relation index);
+extern bool mzi_index_is_key(Relation index, int nkeys, const AttrNumber *attnums);
+
+/* tree.c: partitioned shadow tables; of others they give the table itself */
+extern bool mzi_tree_is(Oid relid);
+extern List *mzi_tree_relations(Oid relid, LOCKMODE mode);	/* of oid */
+extern List *mzi_tree_leaves(Oid relid);	/* of oid, sorted */
+extern MziUnfit *mzi_tree_check(Relation root);
+extern char *mzi_tree_stray_column(Oid relid, List *columns);
+
 /* key.c: primary key or row-hash index after a load, dropped before one */
 extern void mzi_key_build(const MziTable *table);
 extern void mzi_key_drop(const MziTable *table);
@@ -106,6 +130,9 @@ extern void mzi_owner_leave(const MziTableOwnerSwitch *saved);
 
 /* In PG_CATCH around the owner's code: the error concerns this table only */
 extern void mzi_owner_rethrow(MemoryContext context) pg_attribute_noreturn();
+
+/* May code of role run with the rights of owner? */
+extern bool mzi_owner_is_trusted(Oid role, Oid owner);
 
 /* The type whose code owner must not run, because another role may change it */
 extern Oid	mzi_owner_find_stranger(Oid type, Oid owner);

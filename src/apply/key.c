@@ -11,6 +11,10 @@
  *	  statement: no event trigger and no hook of others takes part.  The
  *	  server itself evaluates index expressions as the table's owner.
  *
+ *	  The primary key of a partitioned table is one on each partition.  An
+ *	  index on the row hash cannot be had of the whole, because its expression
+ *	  is of the row's type: each leaf gets one of its own.
+ *
  *	  A primary key that views depend on (GROUP BY the key, other columns in
  *	  the output) is not dropped: the load is slower then, and right.
  *
@@ -61,7 +65,7 @@ find_index(const MziTable *table, Relation heap)
 	ListCell   *cell;
 
 	foreach(cell, key_columns(table))
-		attnums[nattnums++] = get_attnum(table->relid, lfirst(cell));
+		attnums[nattnums++] = get_attnum(RelationGetRelid(heap), lfirst(cell));
 	/* reading an index expression evaluates the constants in it */
 	mzi_owner_enter(heap->rd_rel->relowner, &saved);
 	foreach(cell, RelationGetIndexList(heap))
@@ -151,6 +155,21 @@ check_key_type(const MziTable *table, Relation heap, const char *column)
 						 column)));
 }
 
+/* A partitioned table must be partitioned by columns of the key. */
+static void
+check_partition_key(const MziTable *table, Relation heap)
+{
+	char	   *stray = mzi_tree_stray_column(table->relid, key_columns(table));
+
+	if (stray != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_SCHEMA_CHANGE),
+				 errmsg("key of shadow table \"%s\" cannot be unique: the table is partitioned by %s",
+						RelationGetRelationName(heap), stray),
+				 errdetail("Rows with equal keys could be in different partitions."),
+				 errhint("Drop the table, make one that is partitioned by columns of the key only, and create it again.")));
+}
+
 /* Makes the primary key. */
 static void
 build_primary_key(const MziTable *table, Relation heap)
@@ -158,6 +177,7 @@ build_primary_key(const MziTable *table, Relation heap)
 	IndexStmt  *statement = make_statement(heap);
 	ListCell   *cell;
 
+	check_partition_key(table, heap);
 	foreach(cell, key_columns(table))
 	{
 		IndexElem  *element = makeNode(IndexElem);
@@ -199,6 +219,22 @@ mzi_rowhash_create_index(Oid relid)
 	table_close(heap, NoLock);
 }
 
+/* Makes the index on the row hash of each leaf that has none. */
+static void
+build_row_hashes(const MziTable *table)
+{
+	ListCell   *cell;
+
+	foreach(cell, mzi_tree_leaves(table->relid))
+	{
+		Relation	leaf = table_open(lfirst_oid(cell), ShareRowExclusiveLock);
+
+		if (!OidIsValid(find_index(table, leaf)))
+			mzi_rowhash_create_index(RelationGetRelid(leaf));
+		table_close(leaf, NoLock);
+	}
+}
+
 /*
  * Builds the index that rows are found by, unless it is there.  Needs a
  * transaction.  A duplicate key is an error: the copy was not one snapshot.
@@ -208,13 +244,11 @@ mzi_key_build(const MziTable *table)
 {
 	Relation	heap = table_open(table->relid, ShareRowExclusiveLock);
 
-	if (!OidIsValid(find_index(table, heap)))
-	{
-		if (table->nkeys > 0)
-			build_primary_key(table, heap);
-		else
-			mzi_rowhash_create_index(table->relid);
-	}
+	(void) mzi_tree_relations(table->relid, ShareRowExclusiveLock);
+	if (table->nkeys == 0)
+		build_row_hashes(table);
+	else if (!OidIsValid(find_index(table, heap)))
+		build_primary_key(table, heap);
 	table_close(heap, NoLock);
 }
 
@@ -242,11 +276,11 @@ has_dependents(Oid constraint)
 	return result;
 }
 
-/* Drops that index, or leaves it when views need it. */
-void
-mzi_key_drop(const MziTable *table)
+/* Drops the index of one relation, or leaves it when views need it. */
+static void
+drop_index(const MziTable *table, Oid relid)
 {
-	Relation	heap = table_open(table->relid, AccessExclusiveLock);
+	Relation	heap = table_open(relid, AccessExclusiveLock);
 	Oid			index = find_index(table, heap);
 	ObjectAddress address = {RelationRelationId, index, 0};
 
@@ -269,4 +303,20 @@ mzi_key_drop(const MziTable *table)
 	performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
 	mzi_guard_bypass--;
 	CommandCounterIncrement();
+}
+
+/* Drops the index that rows are found by, or the one of each leaf. */
+void
+mzi_key_drop(const MziTable *table)
+{
+	ListCell   *cell;
+
+	(void) mzi_tree_relations(table->relid, AccessExclusiveLock);
+	if (table->nkeys > 0)
+	{
+		drop_index(table, table->relid);
+		return;
+	}
+	foreach(cell, mzi_tree_leaves(table->relid))
+		drop_index(table, lfirst_oid(cell));
 }

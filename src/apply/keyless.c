@@ -40,13 +40,12 @@ delete_copies(MziWriter *writer, int64 n)
 void
 mzi_keyless_write(MziWriter *writer)
 {
-	MziNet	   *net = &writer->table->net;
 	MemoryContext old;
 	int64		inserts = 0;
 	MziSlice	slice;
 
 	old = MemoryContextSwitchTo(writer->apply->row_context);
-	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
+	for (MziNetEntry *entry = writer->first; entry; entry = entry->next)
 	{
 		if (entry->count > 0)
 			inserts += entry->count;
@@ -65,7 +64,7 @@ mzi_keyless_write(MziWriter *writer)
 
 	mzi_slice_begin(writer, &slice, inserts);
 	MemoryContextSwitchTo(writer->apply->row_context);
-	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
+	for (MziNetEntry *entry = writer->first; entry; entry = entry->next)
 		for (int64 i = 0; i < entry->count; i++)
 		{
 			mzi_report_doing(writer->apply, "INSERT", entry);

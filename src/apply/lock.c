@@ -15,8 +15,9 @@
  *	  transaction that has written before (a large one, flushed in chunks) the
  *	  wait ends after a time with an error, which is transient.
  *
- *	  Order: RowExclusiveLock on the tables by OID; after that, where a table
- *	  is to be truncated physically, AccessExclusiveLock.
+ *	  Order: RowExclusiveLock on the tables by OID, each with its partitions;
+ *	  after that, where a table is to be truncated physically,
+ *	  AccessExclusiveLock.
  *
  *-------------------------------------------------------------------------
  */
@@ -81,11 +82,11 @@ mzi_lock_forget_blocker(MziApply *apply)
 	publish_blocker(apply, 0);
 }
 
-/* One nap while a lock of the table is not to be had. */
+/* One nap while a lock of a relation is not to be had. */
 static void
-nap(MziApply *apply, MziApplyTable *table, LOCKMODE mode, int round)
+nap(MziApply *apply, Oid relid, LOCKMODE mode, int round)
 {
-	PGPROC	   *blocker = find_blocker(table->table->relid, mode);
+	PGPROC	   *blocker = find_blocker(relid, mode);
 
 	publish_blocker(apply, blocker ? blocker->pid : 0);
 	if (blocker && round % 10 == 9)
@@ -97,15 +98,13 @@ nap(MziApply *apply, MziApplyTable *table, LOCKMODE mode, int round)
 }
 
 /*
- * Waits for one lock.  Returns false after a second when may_give_up, else
+ * Waits for one lock, on the table or a partition of it.  Returns false after a second when may_give_up, else
  * raises an error after a minute.
  */
 static bool
-wait_for_lock(MziApply *apply, MziApplyTable *table, LOCKMODE mode,
+wait_for_lock(MziApply *apply, MziApplyTable *table, Oid relid, LOCKMODE mode,
 			  bool may_give_up)
 {
-	Oid			relid = table->table->relid;
-
 	for (int round = 0; !ConditionalLockRelationOid(relid, mode); round++)
 	{
 		if (may_give_up && round >= NAPS_BEFORE_RELEASE)
@@ -121,7 +120,7 @@ wait_for_lock(MziApply *apply, MziApplyTable *table, LOCKMODE mode,
 							   blocker ? blocker->pid : 0),
 					 errhint("The transaction is tried again; end the process if it does not finish.")));
 		}
-		nap(apply, table, mode, round);
+		nap(apply, relid, mode, round);
 	}
 	publish_blocker(apply, 0);
 	return true;
@@ -137,16 +136,98 @@ compare_tables(const ListCell *a, const ListCell *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Gives back the first n locks of a flush. */
+/* Gives back the locks on a table and on the partitions noted with it. */
+static void
+release_table(MziApplyTable *table)
+{
+	ListCell   *cell;
+
+	foreach(cell, table->partitions)
+		UnlockRelationOid(lfirst_oid(cell), RowExclusiveLock);
+	list_free(table->partitions);
+	table->partitions = NIL;
+	UnlockRelationOid(table->table->relid, RowExclusiveLock);
+}
+
+/* Gives back the locks on the first n tables of a flush. */
 static void
 release_first(List *tables, int n)
 {
 	for (int i = 0; i < n; i++)
-	{
-		MziApplyTable *table = list_nth(tables, i);
+		release_table(list_nth(tables, i));
+}
 
-		UnlockRelationOid(table->table->relid, RowExclusiveLock);
-	}
+/*
+ * Locks a partition and notes it.  Waits for it when something has been
+ * written in this transaction, else returns false at once.
+ */
+static bool
+lock_partition(MziApply *apply, MziApplyTable *table, Oid relid)
+{
+	MemoryContext old;
+
+	if (apply->written)
+		(void) wait_for_lock(apply, table, relid, RowExclusiveLock, false);
+	else if (!ConditionalLockRelationOid(relid, RowExclusiveLock))
+		return false;
+	old = MemoryContextSwitchTo(apply->context);
+	table->partitions = lappend_oid(table->partitions, relid);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/*
+ * Locks the partitions of a table that is locked.  Returns InvalidOid, or the
+ * one that could not be locked.  Once a parent is locked it gets no new ones,
+ * so they are looked up again until all are known.
+ */
+static Oid
+lock_partitions(MziApply *apply, MziApplyTable *table)
+{
+	bool		again;
+
+	list_free(table->partitions);
+	table->partitions = NIL;
+	if (!mzi_tree_is(table->table->relid))
+		return InvalidOid;
+	do
+	{
+		ListCell   *cell;
+
+		again = false;
+		foreach(cell, mzi_tree_relations(table->table->relid, NoLock))
+		{
+			Oid			relid = lfirst_oid(cell);
+
+			if (relid == table->table->relid ||
+				list_member_oid(table->partitions, relid))
+				continue;
+			if (!lock_partition(apply, table, relid))
+				return relid;
+			again = true;
+		}
+	} while (again);
+	return InvalidOid;
+}
+
+/*
+ * Locks a table with its partitions.  Returns InvalidOid, or the relation that
+ * could not be locked; then nothing of the table is.
+ */
+static Oid
+lock_table(MziApply *apply, MziApplyTable *table)
+{
+	Oid			relid = table->table->relid;
+	Oid			missed;
+
+	if (apply->written)
+		(void) wait_for_lock(apply, table, relid, RowExclusiveLock, false);
+	else if (!ConditionalLockRelationOid(relid, RowExclusiveLock))
+		return relid;
+	missed = lock_partitions(apply, table);
+	if (OidIsValid(missed))
+		release_table(table);
+	return missed;
 }
 
 /*
@@ -163,15 +244,14 @@ mzi_lock_tables(MziApply *apply, List *tables)
 	for (int i = 0; i < n; i++)
 	{
 		MziApplyTable *table = list_nth(tables, i);
+		Oid			missed;
 
 		apply->current = table;
-		if (apply->written)
-			(void) wait_for_lock(apply, table, RowExclusiveLock, false);
-		else if (!ConditionalLockRelationOid(table->table->relid,
-											 RowExclusiveLock))
+		missed = lock_table(apply, table);
+		if (OidIsValid(missed))
 		{
 			release_first(tables, i);
-			nap(apply, table, RowExclusiveLock, round++);
+			nap(apply, missed, RowExclusiveLock, round++);
 			i = -1;
 		}
 	}
@@ -180,13 +260,26 @@ mzi_lock_tables(MziApply *apply, List *tables)
 }
 
 /*
- * Locks a table against everybody.  Returns false if that cannot be had and
- * nothing has been written: then give back the other locks and begin again.
+ * Locks a table and its partitions against everybody.  Returns false if that
+ * cannot be had and nothing has been written: then give back the other locks
+ * and begin again.
  */
 bool
 mzi_lock_exclusively(MziApply *apply, MziApplyTable *table)
 {
-	return wait_for_lock(apply, table, AccessExclusiveLock, !apply->written);
+	List	   *relations = list_concat(list_make1_oid(table->table->relid),
+										table->partitions);
+
+	for (int i = 0; i < list_length(relations); i++)
+	{
+		if (wait_for_lock(apply, table, list_nth_oid(relations, i),
+						  AccessExclusiveLock, !apply->written))
+			continue;
+		while (--i >= 0)
+			UnlockRelationOid(list_nth_oid(relations, i), AccessExclusiveLock);
+		return false;
+	}
+	return true;
 }
 
 /* Gives back what mzi_lock_tables has taken. */

@@ -103,8 +103,8 @@ mzi_owner_rethrow(MemoryContext context)
 }
 
 /* May the role's code run with the rights of owner? */
-static bool
-is_trusted(Oid role, Oid owner)
+bool
+mzi_owner_is_trusted(Oid role, Oid owner)
 {
 	return superuser_arg(role) || has_privs_of_role(role, owner);
 }
@@ -160,13 +160,13 @@ mzi_owner_find_stranger(Oid type, Oid owner)
 		case TYPTYPE_ENUM:
 			return InvalidOid;
 		case TYPTYPE_DOMAIN:
-			return !is_trusted(role, owner) ? type :
+			return !mzi_owner_is_trusted(role, owner) ? type :
 				mzi_owner_find_stranger(getBaseType(type), owner);
 		case TYPTYPE_COMPOSITE:
-			return !is_trusted(role, owner) ? type :
+			return !mzi_owner_is_trusted(role, owner) ? type :
 				find_stranger_in_row(type, owner);
 		default:				/* ranges call functions of their subtype */
-			return !is_trusted(role, owner) ? type : InvalidOid;
+			return !mzi_owner_is_trusted(role, owner) ? type : InvalidOid;
 	}
 }
 

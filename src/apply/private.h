@@ -67,12 +67,13 @@ typedef struct MziConverter
 	FmgrInfo	receive;
 } MziConverter;
 
-/* What is known of the local table. */
+/* What is known of the local table, or of a leaf of a partitioned one. */
 typedef struct MziTarget
 {
 	MemoryContext context;
 	char	   *name;			/* quoted, with schema */
-	Oid			owner;
+	Oid			owner;			/* of the table, also for a leaf */
+	bool		plain_heap;		/* slots for heap tuples will do */
 	bool		runs_code;		/* types or indexes that call the owner's code */
 	int			natts;
 	MziConverter *converters;	/* per column */
@@ -84,6 +85,12 @@ typedef struct MziTarget
 	bool		can_walk;		/* the key is one integer or the like */
 	ScanKeyData walk_key;		/* key >= argument */
 	Bitmapset  *updated_columns;	/* as in a range table entry */
+
+	/* of a partitioned table, which has no index of its own to search */
+	int			nleaves;
+	Oid		   *leaf_relids;	/* sorted; NULL = not partitioned */
+	struct MziTarget **leaves;	/* NULL = not looked up yet */
+	List	   *relations;		/* of oid: all of its tree */
 } MziTarget;
 
 typedef struct MziApplyTable
@@ -106,6 +113,7 @@ typedef struct MziApplyTable
 	int		   *key_columns;	/* for net */
 	MziNet		net;
 	bool		dirty;			/* in apply->dirty */
+	List	   *partitions;		/* of oid: locked with it by this flush */
 	bool		truncate_file;	/* this flush truncates it physically */
 	TransactionId truncate_xid; /* upstream, of the batch's last TRUNCATE */
 	MziTarget  *target;			/* NULL = not looked up yet */
@@ -200,11 +208,16 @@ typedef struct MziResolver
 	int			pause;			/* how many the next time */
 } MziResolver;
 
-/* A table opened for one flush. */
+typedef struct MziRouter MziRouter;
+
+/* A table, or a leaf of a partitioned one, opened for one flush. */
 typedef struct MziWriter
 {
 	MziApply   *apply;
 	MziApplyTable *table;
+	MziNetEntry *first;			/* the changes to be written */
+	uint32		nentries;		/* at least as many as there are */
+	MziRouter  *router;			/* of a leaf, else NULL */
 	MziTarget  *target;
 	Relation	heap;
 	Relation	index;			/* key or row hash */
@@ -212,9 +225,10 @@ typedef struct MziWriter
 	CommandId	cid;
 	EState	   *estate;
 	ResultRelInfo *result;
-	TupleTableSlot *new_slot;	/* a heap tuple, made from values */
+	TupleTableSlot *new_slot;	/* a row made from values */
 	TupleTableSlot *old_slot;	/* of the table's own kind */
 	TupleTableSlot *base_slot;
+	TupleTableSlot *moved_slot; /* a base from another leaf; NULL = none yet */
 	MziResolver resolver;
 } MziWriter;
 
@@ -271,10 +285,8 @@ extern char *mzi_relation_resync_hint(const MziApplyTable *table);
 /* target.c */
 extern void mzi_target_register(MziApply *apply);
 extern MziTarget *mzi_target_get(MziApplyTable *table, Relation heap);
-
-/* index.c */
-extern bool mzi_index_is_row_hash(Relation index);
-extern bool mzi_index_is_key(Relation index, int nkeys, const AttrNumber *attnums);
+extern MziTarget *mzi_target_get_leaf(MziApplyTable *table, MziTarget *root,
+									  int number, Relation heap);
 
 /* lock.c */
 extern void mzi_lock_tables(MziApply *apply, List *tables);
@@ -321,7 +333,15 @@ extern void mzi_truncate_physically(MziApplyTable *table);
 extern void mzi_write_table(MziApply *apply, MziApplyTable *table,
 							Snapshot snapshot, CommandId cid);
 extern bool mzi_write_delete(MziWriter *writer, TupleTableSlot *slot);
+extern void mzi_write_open(MziWriter *writer);
+extern void mzi_write_entries(MziWriter *writer);
+extern void mzi_write_close(MziWriter *writer);
+extern TupleTableSlot *mzi_write_make_slot(MziWriter *writer);
+extern void mzi_write_find_base(MziWriter *writer, const MziNetEntry *base);
 
+/* route.c */
+extern void mzi_route_write(MziWriter *root);
+extern TupleTableSlot *mzi_route_base(MziWriter *writer, MziNetEntry *base);
 
 /* slice.c */
 extern void mzi_slice_begin(MziWriter *writer, MziSlice *slice, int64 n);

@@ -166,9 +166,7 @@ mzi_slice_add(MziWriter *writer, MziSlice *slice, MziNetEntry *entry,
 	{
 		MemoryContext old = MemoryContextSwitchTo(writer->apply->flush_context);
 
-		slice->slots[slice->nslots++] =
-			MakeSingleTupleTableSlot(RelationGetDescr(writer->heap),
-									 &TTSOpsHeapTuple);
+		slice->slots[slice->nslots++] = mzi_write_make_slot(writer);
 		MemoryContextSwitchTo(old);
 	}
 	slot = slice->slots[slice->nrows];

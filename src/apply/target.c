@@ -1,16 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * target.c
- *	  What is known of a shadow table, and what it must not have.
+ *	  What is known of a shadow table.
  *
  * NOTES
- *	  A shadow table is a plain heap table with exactly the recorded columns
- *	  and one unique index, the key that rows are told apart by.  A second
- *	  unique index or a constraint would refuse changes that were right
- *	  upstream (the states in between are netted away), and triggers, rules
- *	  and row security would not take part in what is written past the
- *	  executor.  So a table that has any of them is refused.  The tests look
- *	  at the relation cache only.
+ *	  Where its columns are, how rows are found, and whether code of its owner
+ *	  has a part in it.  A table that is not fit to be written (fitness.c) is
+ *	  refused here.
+ *
+ *	  Of a partitioned table there is a target for the table, which is only
+ *	  good for finding the leaf of a row, and below it one for each leaf that
+ *	  has been written: its columns may be elsewhere, and it has indexes of its
+ *	  own.  They belong to one table and go together.
  *
  *	  The result is kept until the relation cache tells of a change.
  *
@@ -20,21 +21,26 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "apply/private.h"
-#include "catalog/pg_inherits.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-/* The one trigger that is ours. */
-#define GUARD_TRIGGER "mz_ingest_guard"
-
 /* All MziApply of this process. */
 static dlist_head live = DLIST_STATIC_INIT(live);
+
+/* Is the relation the table, or does it belong to its tree? */
+static bool
+concerns(const MziApplyTable *table, Oid relid)
+{
+	return table->table->relid == relid ||
+		(table->target != NULL && table->target->relations != NIL &&
+		 list_member_oid(table->target->relations, relid));
+}
 
 /* Relation cache callback: forget what is known of a table. */
 static void
@@ -47,7 +53,7 @@ forget_relation(Datum arg, Oid relid)
 		MziApply   *apply = dlist_container(MziApply, node, iter.cur);
 
 		for (int i = 0; i < apply->ntables; i++)
-			if (!OidIsValid(relid) || apply->tables[i].table->relid == relid)
+			if (!OidIsValid(relid) || concerns(&apply->tables[i], relid))
 				apply->tables[i].target_valid = false;
 	}
 }
@@ -74,44 +80,27 @@ mzi_target_register(MziApply *apply)
 	MemoryContextRegisterResetCallback(apply->context, &apply->callback);
 }
 
-/* Refuses a shadow table for what it has. */
+/* Refuses a shadow table for what it or a part of it has; NULL is fine. */
 static void
-refuse(MziApplyTable *table, const char *what, const char *hint)
+refuse(MziApplyTable *table, const MziUnfit *unfit)
 {
+	if (unfit == NULL)
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_MZI_SCHEMA_CHANGE),
 			 errmsg("shadow table %s cannot be written: it %s",
-					table->local_name, what),
-			 errdetail("A shadow table is a plain table with the upstream's columns, and only the key that identifies its rows is unique."),
-			 errhint("%s. %s", hint, mzi_relation_resync_hint(table))));
+					table->local_name, unfit->what),
+			 errdetail("%s", unfit->detail),
+			 errhint("%s. %s", unfit->hint, mzi_relation_resync_hint(table))));
 }
 
-/* Refuses everything about the table itself that it must not have. */
+/* The same for what is found out here. */
 static void
-check_table(MziApplyTable *table, Relation heap)
+refuse_for(MziApplyTable *table, const char *what, const char *hint)
 {
-	Form_pg_class form = heap->rd_rel;
-	TupleConstr *constraints = RelationGetDescr(heap)->constr;
+	MziUnfit	unfit = {what, "A shadow table has the upstream's columns, and only the key that identifies its rows is unique.", hint};
 
-	if (form->relkind != RELKIND_RELATION ||
-		heap->rd_tableam != GetHeapamTableAmRoutine())
-		refuse(table, "is not a plain heap table", "Drop and create it again");
-	if (form->relispartition)
-		refuse(table, "is a partition", "Detach it");
-	if (form->relhassubclass &&
-		find_inheritance_children(RelationGetRelid(heap), NoLock) != NIL)
-		refuse(table, "has inheritance children", "Drop the inheritance");
-	if (heap->rd_rules != NULL)
-		refuse(table, "has rules", "Drop them");
-	if (form->relrowsecurity)
-		refuse(table, "has row security", "Disable it");
-	if (constraints && constraints->num_check > 0)
-		refuse(table, "has check constraints", "Drop them");
-	if (constraints && constraints->has_generated_stored)
-		refuse(table, "has generated columns", "Drop them");
-	for (int i = 0; heap->trigdesc && i < heap->trigdesc->numtriggers; i++)
-		if (strcmp(heap->trigdesc->triggers[i].tgname, GUARD_TRIGGER) != 0)
-			refuse(table, "has triggers or foreign keys", "Drop them");
+	refuse(table, &unfit);
 }
 
 /* Does the type call functions that a role which is no superuser can make? */
@@ -136,14 +125,13 @@ type_runs_code(Oid type)
 
 /* Refuses a column whose type runs code of somebody else. */
 static void
-refuse_strangers(MziApplyTable *table, Relation heap, Form_pg_attribute column)
+refuse_strangers(MziApplyTable *table, Oid owner, Form_pg_attribute column)
 {
-	Oid			stranger = mzi_owner_find_stranger(column->atttypid,
-												   heap->rd_rel->relowner);
+	Oid			stranger = mzi_owner_find_stranger(column->atttypid, owner);
 
 	if (OidIsValid(stranger))
 		mzi_owner_refuse_type(table->local_name, NameStr(column->attname),
-							  stranger, heap->rd_rel->relowner);
+							  stranger, owner);
 }
 
 /* Finds the recorded columns in the table; there must be no others. */
@@ -160,8 +148,8 @@ find_columns(MziApplyTable *table, Relation heap, MziTarget *target)
 		if (!TupleDescAttr(descriptor, i)->attisdropped)
 			present++;
 	if (present > recorded->ncolumns)
-		refuse(table, "has columns that the upstream table does not have",
-			   "Drop them");
+		refuse_for(table, "has columns that the upstream table does not have",
+				   "Drop them");
 
 	for (int i = 0; i < recorded->ncolumns; i++)
 	{
@@ -171,15 +159,15 @@ find_columns(MziApplyTable *table, Relation heap, MziTarget *target)
 		Form_pg_attribute attribute;
 
 		if (attnum <= 0)
-			refuse(table, psprintf("has no column \"%s\"",
-								   recorded->columns[i].name),
-				   "Drop and create it again");
+			refuse_for(table, psprintf("has no column \"%s\"",
+									   recorded->columns[i].name),
+					   "Drop and create it again");
 		attribute = TupleDescAttr(descriptor, attnum - 1);
 		converter->attnum = attnum;
 		converter->not_null = attribute->attnotnull;
 		mzi_convert_prepare(converter, attribute->atttypid,
 							attribute->atttypmod, &recorded->columns[i]);
-		refuse_strangers(table, heap, attribute);
+		refuse_strangers(table, target->owner, attribute);
 		if (type_runs_code(attribute->atttypid))
 			target->runs_code = true;
 		if (recorded->columns[i].key_position == 0)
@@ -267,14 +255,7 @@ look_at_index(MziApplyTable *table, MziTarget *target, Relation index,
 	if (wanted && !OidIsValid(target->index))
 		use_index(table, target, index);
 
-	if (!wanted && index->rd_index->indisunique)
-		refuse(table, psprintf("has a second unique index, \"%s\"",
-							   RelationGetRelationName(index)),
-			   "Drop that index");
-	if (index->rd_index->indisexclusion)
-		refuse(table, psprintf("has an exclusion constraint, \"%s\"",
-							   RelationGetRelationName(index)),
-			   "Drop that constraint");
+	refuse(table, mzi_fitness_check_index(index, wanted));
 
 	for (int i = 0; i < index->rd_index->indnkeyatts; i++)
 		if (index->rd_opfamily[i] >= FirstNormalObjectId)
@@ -303,47 +284,20 @@ find_indexes(MziApplyTable *table, Relation heap, MziTarget *target)
 		index_close(index, AccessShareLock);
 	}
 	if (!OidIsValid(target->index))
-		refuse(table, table->table->nkeys > 0 ?
-			   "has no unique index on its key" :
-			   "has no index on mz_ingest.row_hash",
-			   "Make sure that no index of it is being built");
+		refuse_for(table, table->table->nkeys > 0 ?
+				   "has no unique index on its key" :
+				   "has no index on mz_ingest.row_hash",
+				   "Make sure that no index of it is being built");
 }
 
-/*
- * What is known of the table, looked up when it is not known or has changed.
- * Raises ERRCODE_MZI_SCHEMA_CHANGE when the table cannot be written.
- */
-MziTarget *
-mzi_target_get(MziApplyTable *table, Relation heap)
+/* The same as owner: reading an index expression can evaluate parts of it. */
+static void
+find_indexes_as_owner(MziApplyTable *table, Relation heap, MziTarget *target)
 {
+	MemoryContext context = CurrentMemoryContext;
 	MziTableOwnerSwitch saved;
-	MemoryContext context;
-	MemoryContext old;
-	MziTarget  *target;
 
-	if (table->target && table->target_valid)
-		return table->target;
-	if (table->target)
-		MemoryContextDelete(table->target->context);
-	table->target = NULL;
-	table->target_valid = true; /* changes from here on are noticed */
-
-	context = AllocSetContextCreate(CurrentMemoryContext,
-									"mz_ingest apply target",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	target = palloc0(sizeof(MziTarget));
-	target->context = context;
-	target->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(heap)),
-											  RelationGetRelationName(heap));
-	pfree(table->local_name);
-	table->local_name = MemoryContextStrdup(table->apply->context, target->name);
-	target->owner = heap->rd_rel->relowner;
-	target->natts = RelationGetDescr(heap)->natts;
-	check_table(table, heap);
-	find_columns(table, heap, target);
-	mzi_owner_enter(target->owner, &saved); /* reading an index expression can
-											 * evaluate parts of it */
+	mzi_owner_enter(target->owner, &saved);
 	PG_TRY();
 	{
 		find_indexes(table, heap, target);
@@ -354,8 +308,100 @@ mzi_target_get(MziApplyTable *table, Relation heap)
 	}
 	PG_END_TRY();
 	mzi_owner_leave(&saved);
+}
+
+/* A target with what is at hand, in a context of its own, which is current. */
+static MziTarget *
+make_target(Relation heap, Oid owner)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "mz_ingest apply target",
+												  ALLOCSET_SMALL_SIZES);
+	MziTarget  *target;
+
+	MemoryContextSwitchTo(context);
+	target = palloc0(sizeof(MziTarget));
+	target->context = context;
+	target->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(heap)),
+											  RelationGetRelationName(heap));
+	target->owner = owner;
+	target->plain_heap = heap->rd_rel->relam == HEAP_TABLE_AM_OID;
+	target->natts = RelationGetDescr(heap)->natts;
+	return target;
+}
+
+/*
+ * Prepares the target of a partitioned table: its leaves, and keys in the
+ * order of MziNet.key_columns.  Partition keys may call the owner's functions.
+ */
+static void
+find_leaves(MziApplyTable *table, Relation root, MziTarget *target)
+{
+	List	   *leaves = mzi_tree_leaves(RelationGetRelid(root));
+
+	target->relations = mzi_tree_relations(RelationGetRelid(root), NoLock);
+	target->nleaves = list_length(leaves);
+	target->leaf_relids = palloc(Max(target->nleaves, 1) * sizeof(Oid));
+	target->leaves = palloc0(Max(target->nleaves, 1) * sizeof(MziTarget *));
+	for (int i = 0; i < target->nleaves; i++)
+		target->leaf_relids[i] = list_nth_oid(leaves, i);
+	target->nkeys = table->table->nkeys;
+	for (int i = 0; i < target->nkeys; i++)
+		target->key_position[i] = i;
+	target->runs_code = true;
+}
+
+/*
+ * What is known of the table, looked up when it is not known or has changed.
+ * Raises ERRCODE_MZI_SCHEMA_CHANGE when the table cannot be written.
+ */
+MziTarget *
+mzi_target_get(MziApplyTable *table, Relation heap)
+{
+	MemoryContext old = CurrentMemoryContext;
+	MziTarget  *target;
+
+	if (table->target && table->target_valid)
+		return table->target;
+	if (table->target)
+		MemoryContextDelete(table->target->context);
+	table->target = NULL;
+	table->target_valid = true; /* changes from here on are noticed */
+
+	target = make_target(heap, heap->rd_rel->relowner);
+	pfree(table->local_name);
+	table->local_name = MemoryContextStrdup(table->apply->context, target->name);
+	refuse(table, mzi_fitness_check(heap, false));
+	refuse(table, mzi_tree_check(heap));
+	find_columns(table, heap, target);
+	if (heap->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		find_leaves(table, heap, target);
+	else
+		find_indexes_as_owner(table, heap, target);
 	MemoryContextSwitchTo(old);
-	MemoryContextSetParent(context, table->apply->context);
+	MemoryContextSetParent(target->context, table->apply->context);
 	table->target = target;
+	return target;
+}
+
+/*
+ * The same of a leaf of a partitioned table, whose number is that in root.
+ * It lives as long as root.
+ */
+MziTarget *
+mzi_target_get_leaf(MziApplyTable *table, MziTarget *root, int number,
+					Relation heap)
+{
+	MemoryContext old = CurrentMemoryContext;
+	MziTarget  *target = root->leaves[number];
+
+	if (target != NULL)
+		return target;
+	target = make_target(heap, root->owner);
+	find_columns(table, heap, target);
+	find_indexes_as_owner(table, heap, target);
+	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(target->context, root->context);
+	root->leaves[number] = target;
 	return target;
 }

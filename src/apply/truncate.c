@@ -21,6 +21,27 @@
 #include "storage/predicate.h"
 #include "utils/snapmgr.h"
 
+/* Counts the rows of a relation, up to limit and one more. */
+static int64
+count_rows(MziApply *apply, Oid relid, int64 limit)
+{
+	Relation	heap = table_open(relid, NoLock);
+	TupleTableSlot *slot = table_slot_create(heap, NULL);
+	TableScanDesc scan = table_beginscan(heap, GetActiveSnapshot(), 0, NULL);
+	int64		rows = 0;
+
+	while (rows <= limit &&
+		   table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		rows++;
+		mzi_apply_tick(apply);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(heap, NoLock);
+	return rows;
+}
+
 /*
  * Has the table, which is locked, more rows than are to be deleted one by one?
  * Raises an error when it is not a table that we may write.
@@ -29,26 +50,19 @@ bool
 mzi_truncate_is_large(MziApplyTable *table)
 {
 	Relation	heap = try_relation_open(table->table->relid, NoLock);
-	TupleTableSlot *slot;
-	TableScanDesc scan;
 	int64		rows = 0;
+	ListCell   *cell;
 
 	if (heap == NULL)
 		return false;			/* dropped */
 	(void) mzi_target_get(table, heap);
-	slot = table_slot_create(heap, NULL);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	scan = table_beginscan(heap, GetActiveSnapshot(), 0, NULL);
-	while (rows <= mzi_truncate_delete_limit &&
-		   table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		rows++;
-		mzi_apply_tick(table->apply);
-	}
-	table_endscan(scan);
+	foreach(cell, mzi_tree_leaves(table->table->relid))
+		if (rows <= mzi_truncate_delete_limit)
+			rows += count_rows(table->apply, lfirst_oid(cell),
+							   mzi_truncate_delete_limit - rows);
 	PopActiveSnapshot();
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(heap, NoLock);
+	relation_close(heap, NoLock);
 	return rows > mzi_truncate_delete_limit;
 }
 
@@ -70,19 +84,14 @@ mzi_truncate_delete(MziWriter *writer)
 	ExecClearTuple(slot);
 }
 
-/*
- * Gives the table, its TOAST table and its indexes new, empty files.  Needs
- * AccessExclusiveLock and nobody who has the table open.  Increments the
- * command counter.
- */
-void
-mzi_truncate_physically(MziApplyTable *table)
+/* Gives a relation, its TOAST table and its indexes new, empty files. */
+static void
+renew_files(Oid relid)
 {
 	ReindexParams parameters = {0};
-	Relation	heap = table_open(table->table->relid, NoLock);
+	Relation	heap = table_open(relid, NoLock);
 	Oid			toast = heap->rd_rel->reltoastrelid;
 
-	PushActiveSnapshot(GetTransactionSnapshot());
 	CheckTableForSerializableConflictIn(heap);
 	mzi_compat_set_new_relfile(heap);
 	if (OidIsValid(toast))
@@ -92,10 +101,23 @@ mzi_truncate_physically(MziApplyTable *table)
 		mzi_compat_set_new_relfile(toast_table);
 		table_close(toast_table, NoLock);
 	}
-	mzi_compat_reindex_relation(table->table->relid,
-								REINDEX_REL_PROCESS_TOAST, &parameters);
+	mzi_compat_reindex_relation(relid, REINDEX_REL_PROCESS_TOAST, &parameters);
 	pgstat_count_truncate(heap);
 	table_close(heap, NoLock);
+}
+
+/*
+ * Gives the table, or its leaves, new files.  Needs AccessExclusiveLock and
+ * nobody who has the table open.  Increments the command counter.
+ */
+void
+mzi_truncate_physically(MziApplyTable *table)
+{
+	ListCell   *cell;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(cell, mzi_tree_leaves(table->table->relid))
+		renew_files(lfirst_oid(cell));
 	PopActiveSnapshot();
 	table->target_valid = false;
 }

@@ -5,7 +5,9 @@
  *
  * NOTES
  *	  Last stage of a change's way.  Through the table access method and the
- *	  index machinery of the executor: no plan, no trigger.  Order: deletes,
+ *	  index machinery of the executor: no plan, no trigger, and any access
+ *	  method will do.  Of a partitioned table this is done leaf by leaf, with
+ *	  the changes that route.c has dealt to it.  Order: deletes,
  *	  updates that keep the key, inserts; each in key order.  Nothing in this
  *	  order can collide with itself, since only the key is unique and a change
  *	  of the key is a delete and an insert.
@@ -95,27 +97,39 @@ write_deletes(MziWriter *writer, MziWork *work, int nwork)
 /* ---------- updates ---------- */
 
 /*
+ * Fetches the stored row of an entry that others take unchanged values from
+ * into base_slot.  It must be there.
+ */
+void
+mzi_write_find_base(MziWriter *writer, const MziNetEntry *base)
+{
+	Datum		keys[INDEX_MAX_KEYS];
+	MziWork		work;
+
+	mzi_convert_key(writer, base, keys);
+	work.lead = keys[0];
+	work.keys = keys;
+	work.entry = NULL;
+	if (!mzi_resolve_find(&writer->resolver, &work, writer->base_slot))
+		mzi_report_divergence(writer->apply,
+							  "row whose key was changed is missing in shadow table %s",
+							  NULL);
+}
+
+/*
  * The slot that has the values which an image leaves unchanged; NULL when it
  * leaves none.  own is the entry's own stored row, if it was looked up.
  */
 static TupleTableSlot *
 find_base(MziWriter *writer, MziNetEntry *entry, TupleTableSlot *own)
 {
-	Datum		keys[INDEX_MAX_KEYS];
-	MziWork		work;
-
 	if (entry->image->unchanged == 0)
 		return NULL;
 	if (entry->base == entry)
 		return own;
-	mzi_convert_key(writer, entry->base, keys);
-	work.lead = keys[0];
-	work.keys = keys;
-	work.entry = entry->base;
-	if (!mzi_resolve_find(&writer->resolver, &work, writer->base_slot))
-		mzi_report_divergence(writer->apply,
-							  "row whose key was changed is missing in shadow table %s",
-							  NULL);
+	if (writer->router)
+		return mzi_route_base(writer, entry->base);
+	mzi_write_find_base(writer, entry->base);
 	return writer->base_slot;
 }
 
@@ -222,22 +236,21 @@ static void
 write_keyed(MziWriter *writer)
 {
 	static const char *const names[] = {"DELETE", "UPDATE", "INSERT"};
-	MziNet	   *net = &writer->table->net;
 	int			nkeys = writer->target->nkeys;
 	int			count[4] = {0};
 	MziWork    *work[4];
 	Datum	   *keys = NULL;
 
-	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
+	for (MziNetEntry *entry = writer->first; entry; entry = entry->next)
 		count[fate_of(entry)]++;
 	for (int i = 0; i < FATE_NOTHING; i++)
 		work[i] = MemoryContextAllocHuge(CurrentMemoryContext,
 										 Max(count[i], 1) * sizeof(MziWork));
 	if (nkeys > 1)
 		keys = MemoryContextAllocHuge(CurrentMemoryContext,
-									  (Size) Max(net->nentries, 1) * nkeys * sizeof(Datum));
+									  (Size) Max(writer->nentries, 1) * nkeys * sizeof(Datum));
 	memset(count, 0, sizeof(count));
-	for (MziNetEntry *entry = net->first; entry; entry = entry->next)
+	for (MziNetEntry *entry = writer->first; entry; entry = entry->next)
 	{
 		Fate		fate = fate_of(entry);
 		MziWork    *item;
@@ -260,12 +273,24 @@ write_keyed(MziWriter *writer)
 	write_inserts(writer, work[FATE_INSERT], count[FATE_INSERT]);
 }
 
+/*
+ * Makes a slot for a row to be written.  Other access methods than heap may
+ * count on slots of their own kind.
+ */
+TupleTableSlot *
+mzi_write_make_slot(MziWriter *writer)
+{
+	if (writer->target->plain_heap)
+		return MakeSingleTupleTableSlot(RelationGetDescr(writer->heap),
+										&TTSOpsHeapTuple);
+	return table_slot_create(writer->heap, NULL);
+}
+
 /* Makes what the executor's index machinery needs. */
 static void
 open_executor(MziWriter *writer)
 {
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
-	TupleDesc	descriptor = RelationGetDescr(writer->heap);
 
 	writer->estate = CreateExecutorState();
 	rte->rtekind = RTE_RELATION;
@@ -278,7 +303,7 @@ open_executor(MziWriter *writer)
 	InitResultRelInfo(writer->result, writer->heap, 1, NULL, 0);
 	writer->estate->es_output_cid = writer->cid;
 	ExecOpenIndices(writer->result, false);
-	writer->new_slot = MakeSingleTupleTableSlot(descriptor, &TTSOpsHeapTuple);
+	writer->new_slot = mzi_write_make_slot(writer);
 	writer->old_slot = table_slot_create(writer->heap, NULL);
 	writer->base_slot = table_slot_create(writer->heap, NULL);
 }
@@ -290,8 +315,38 @@ close_executor(MziWriter *writer)
 	ExecDropSingleTupleTableSlot(writer->new_slot);
 	ExecDropSingleTupleTableSlot(writer->old_slot);
 	ExecDropSingleTupleTableSlot(writer->base_slot);
+	if (writer->moved_slot)
+		ExecDropSingleTupleTableSlot(writer->moved_slot);
 	ExecCloseIndices(writer->result);
 	FreeExecutorState(writer->estate);
+}
+
+/* Prepares for writing into the open heap, whose target is known. */
+void
+mzi_write_open(MziWriter *writer)
+{
+	open_executor(writer);
+	writer->index = index_open(writer->target->index, RowExclusiveLock);
+	mzi_resolve_begin(&writer->resolver, writer);
+}
+
+/* Writes the entries of an open writer. */
+void
+mzi_write_entries(MziWriter *writer)
+{
+	if (writer->table->table->nkeys > 0)
+		write_keyed(writer);
+	else
+		mzi_keyless_write(writer);
+}
+
+/* Releases what mzi_write_open has made. */
+void
+mzi_write_close(MziWriter *writer)
+{
+	mzi_resolve_end(&writer->resolver);
+	index_close(writer->index, NoLock);
+	close_executor(writer);
 }
 
 /* Writes the net changes once the table is open and its target known. */
@@ -300,20 +355,18 @@ write_changes(MziWriter *writer)
 {
 	MziApplyTable *table = writer->table;
 
-	open_executor(writer);
-	writer->index = index_open(writer->target->index, RowExclusiveLock);
-	mzi_resolve_begin(&writer->resolver, writer);
-
+	if (writer->target->leaf_relids)
+	{
+		mzi_route_write(writer);
+		return;
+	}
+	writer->first = table->net.first;
+	writer->nentries = table->net.nentries;
+	mzi_write_open(writer);
 	if (table->net.truncated && !table->truncate_file)
 		mzi_truncate_delete(writer);
-	if (table->table->nkeys > 0)
-		write_keyed(writer);
-	else
-		mzi_keyless_write(writer);
-
-	mzi_resolve_end(&writer->resolver);
-	index_close(writer->index, NoLock);
-	close_executor(writer);
+	mzi_write_entries(writer);
+	mzi_write_close(writer);
 }
 
 /* The same as the table's owner, whose code may run. */

@@ -31,6 +31,7 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "catalog/private.h"
@@ -39,6 +40,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -352,6 +354,30 @@ mzi_shadow_find(Oid relid)
 	if (shadows == NULL)
 		return NULL;
 	return hash_search(shadows, &relid, HASH_FIND, NULL);
+}
+
+/*
+ * The same for a relation that may be a partition of a shadow table, at
+ * whatever depth: the shadow table is the root.
+ */
+const MziShadow *
+mzi_shadow_find_root(Oid relid)
+{
+	const MziShadow *shadow = mzi_shadow_find(relid);
+	ListCell   *cell;
+
+	if (shadow != NULL || shadows == NULL || !shadows_valid ||
+		hash_get_num_entries(shadows) == 0 ||
+		!IsTransactionState() || HistoricSnapshotActive() ||
+		!get_rel_relispartition(relid))
+		return shadow;
+	foreach(cell, get_partition_ancestors(relid))
+	{
+		shadow = mzi_shadow_find(lfirst_oid(cell));
+		if (shadow != NULL)
+			break;
+	}
+	return shadow;
 }
 
 /* Sends an invalidation of a relation with the commit, if it still exists. */

@@ -321,6 +321,9 @@ extern TransactionId mzi_table_truncate_xid(int64 id);	/* Invalid = none */
 extern List *mzi_table_keys(int64 id);	/* of MziKey * */
 extern const char *mzi_table_state_name(MziTableState state);
 
+/* ---------- trigger.c: guards the relations (oids) that are not yet ---------- */
+extern void mzi_trigger_guard(List *relations);
+
 /* ---------- position.c: direct table access, no SPI (once per batch) ---------- */
 extern bool mzi_position_read(int64 source, MziPosition *position);
 extern void mzi_position_write(int64 source, const MziPosition *position);
@@ -361,6 +364,7 @@ typedef struct MziShadow
 } MziShadow;
 
 extern const MziShadow *mzi_shadow_find(Oid relid);
+extern const MziShadow *mzi_shadow_find_root(Oid relid);	/* or of a partition */
 extern void mzi_shadow_invalidate(void);	/* after writing; sends
 											 * invalidations at commit */
 

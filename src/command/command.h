@@ -96,6 +96,8 @@ typedef struct MziTableRequest
 	bool		if_not_exists;
 	bool		is_subsource;	/* made with the source, or added as subsource */
 	List	   *options;		/* of DefElem: mzi_command_alter_table_options */
+	bool		existing;		/* the table is there, to be adopted */
+	Oid			owner;			/* of it; filled by the command */
 } MziTableRequest;
 
 typedef struct MziSourceRequest

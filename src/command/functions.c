@@ -375,7 +375,7 @@ mzi_sql_add_table(PG_FUNCTION_ARGS)
 }
 
 /* create_table(name, source, reference, text_columns, exclude_columns,
- * exclude_constraints, exclude_all_constraints, if_not_exists) */
+ * exclude_constraints, exclude_all_constraints, if_not_exists, existing) */
 Datum
 mzi_sql_create_table(PG_FUNCTION_ARGS)
 {
@@ -389,6 +389,7 @@ mzi_sql_create_table(PG_FUNCTION_ARGS)
 				 errmsg("invalid TEXT COLUMNS option value: cannot be empty"),
 				 errhint("Leave text_columns out.")));
 	request->local = &local;
+	request->existing = arg_bool(fcinfo, 8, false);
 	mzi_command_add_tables(source, list_make1(request), false);
 	PG_RETURN_VOID();
 }

@@ -86,6 +86,7 @@ typedef struct MziSelection
 	MziUpstreamTable *upstream;
 	MziName		local;
 	bool		if_not_exists;
+	bool		existing;		/* the table is there, to be adopted */
 	List	   *text_columns;	/* of char *: bare names */
 	List	   *exclude_columns;
 	List	   *exclude_constraints;
@@ -139,6 +140,11 @@ extern void mzi_progress_rename(int64 source, const char *old_name, const char *
 extern void mzi_progress_set_owner(int64 source, Oid owner);
 extern void mzi_progress_drop(int64 source, bool cascade);
 extern void mzi_progress_refuse_drop(void);
+
+/* ---------- adopt.c: tables that exist already ---------- */
+extern Oid	mzi_adopt_owner(Oid relid);
+extern Oid	mzi_adopt_find(MziName name, bool if_not_exists);
+extern Oid	mzi_adopt_table(const MziSelection *selection);
 
 /* ---------- drop.c ---------- */
 extern void mzi_drop_give_up_slots(const MziSource *source);

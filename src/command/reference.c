@@ -186,6 +186,8 @@ mzi_reference_select_requests(MziLook *look, const char *schema, List *requests)
 		selection->if_not_exists = request->if_not_exists;
 		selection->is_subsource = request->is_subsource;
 		selection->options = request->options;
+		selection->existing = request->existing;
+		selection->owner = request->owner;
 		selection->exclude_constraints = request->exclude_constraints;
 		selection->exclude_all_constraints = request->exclude_all_constraints;
 		mzi_column_options_of_table(look, selection, request->text_columns,

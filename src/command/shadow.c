@@ -4,8 +4,9 @@
  *	  Makes shadow tables as planned, and writes them into the catalog.
  *
  * NOTES
- *	  The table is an ordinary one, made as the caller with his rights.  It
- *	  has no key yet: that is built after the load.  The trigger that refuses
+ *	  The table is an ordinary one, made as the caller with his rights, or one
+ *	  that he has made before (adopt.c).  It has no key yet: that is built after
+ *	  the load.  The trigger that refuses
  *	  changes by others and the comment are made as the extension's owner, so
  *	  that no grant on the extension's functions is needed.
  *
@@ -40,7 +41,7 @@ create_statement(const MziSelection *selection)
 	return sql.data;
 }
 
-/* Adds the guard and the comment. */
+/* Adds the guard, also to partitions, and the comment. */
 static void
 dress_table(const MziSource *source, const MziSelection *selection)
 {
@@ -50,36 +51,46 @@ dress_table(const MziSource *source, const MziSelection *selection)
 	char	   *comment = psprintf("shadow of %s, source %s", mzi_name_quote(upstream),
 								   mzi_name_quote(source->name));
 
+	mzi_trigger_guard(mzi_tree_relations(selection->table->relid, NoLock));
 	mzi_catalog_enter(&saved);
-	mzi_command_utility(psprintf("CREATE TRIGGER mz_ingest_guard"
-								 " BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s"
-								 " FOR EACH STATEMENT EXECUTE FUNCTION mz_ingest.guard()",
-								 name));
 	mzi_command_utility(psprintf("COMMENT ON TABLE %s IS %s", name,
 								 quote_literal_cstr(comment)));
 	mzi_catalog_leave(&saved);
 }
 
-/* Makes one table; nothing when it is there and that is allowed. */
-static void
-create_one(const MziSource *source, MziSelection *selection)
+/* Runs CREATE TABLE as planned; returns the table's OID. */
+static Oid
+make_table(const MziSelection *selection, Oid schema)
 {
-	Oid			schema = get_namespace_oid(selection->local.schema, false);
+	Oid			relid;
 
-	if (OidIsValid(get_relname_relid(selection->local.name, schema)))
-	{
-		mzi_command_exists(MZI_OBJECT_TABLE, selection->local, selection->if_not_exists);
-		return;
-	}
 	mzi_command_utility(create_statement(selection));
-	selection->table->relid = get_relname_relid(selection->local.name, schema);
-	if (!OidIsValid(selection->table->relid) ||
-		get_rel_persistence(selection->table->relid) != RELPERSISTENCE_PERMANENT)
+	relid = get_relname_relid(selection->local.name, schema);
+	if (!OidIsValid(relid) ||
+		get_rel_persistence(relid) != RELPERSISTENCE_PERMANENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 				 errmsg("shadow table %s cannot be temporary",
 						mzi_name_quote(selection->local)),
 				 errhint("Choose a schema that is not temporary.")));
+	return relid;
+}
+
+/* Makes or adopts one table; nothing when it is there and that is allowed. */
+static void
+create_one(const MziSource *source, MziSelection *selection)
+{
+	Oid			schema = get_namespace_oid(selection->local.schema, false);
+
+	if (selection->existing)
+		selection->table->relid = mzi_adopt_table(selection);
+	else if (OidIsValid(get_relname_relid(selection->local.name, schema)))
+	{
+		mzi_command_exists(MZI_OBJECT_TABLE, selection->local, selection->if_not_exists);
+		return;
+	}
+	else
+		selection->table->relid = make_table(selection, schema);
 	dress_table(source, selection);
 	selection->table->source = source->id;
 	selection->table->is_subsource = selection->is_subsource;

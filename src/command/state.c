@@ -15,9 +15,6 @@
 #include "postgres.h"
 
 #include "command/private.h"
-#include "utils/syscache.h"
-#include "catalog/pg_class.h"
-#include "access/htup_details.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -95,13 +92,8 @@ static void
 apply_recorded_options(MziSelection *selection, const MziTable *table)
 {
 	ListCell   *cell;
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid));
 
-	if (HeapTupleIsValid(tuple))
-	{
-		selection->owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
-	}
+	selection->owner = mzi_adopt_owner(table->relid);
 	selection->text_columns = table->text_columns;
 	selection->exclude_columns = table->exclude_columns;
 	selection->exclude_all_constraints = table->exclude_all_constraints;

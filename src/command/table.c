@@ -6,7 +6,7 @@
  * NOTES
  *	  The source's other tables go on meanwhile: a sync worker copies the new
  *	  ones and hands them over.  Only the source's owner may add tables; they
- *	  are made in a schema where he may create.
+ *	  are made in a schema where he may create, or are tables of his.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,8 @@
 
 /*
  * Leaves out the requests whose table exists where that is allowed, and
- * raises for the others, before anything is asked of the upstream.
+ * raises for the others, before anything is asked of the upstream.  A table
+ * that is to be adopted must exist and be the caller's.
  */
 static List *
 without_existing(List *requests)
@@ -32,7 +33,16 @@ without_existing(List *requests)
 		MziTableRequest *request = lfirst(cell);
 		Oid			schema;
 
-		if (request->local != NULL)
+		if (request->existing)
+		{
+			Oid			relid = mzi_adopt_find(*request->local,
+											   request->if_not_exists);
+
+			if (!OidIsValid(relid))
+				continue;
+			request->owner = mzi_adopt_owner(relid);
+		}
+		else if (request->local != NULL)
 		{
 			schema = mzi_command_check_create(request->local->schema, GetUserId());
 			if (OidIsValid(get_relname_relid(request->local->name, schema)))

@@ -63,7 +63,7 @@ typedef struct MziCopyContext
 {
 	const MziTable *table;
 	const MziChunk *chunk;
-	char	   *hint;			/* of data errors */
+	char	   *cure;			/* the statement that copies the table again */
 } MziCopyContext;
 
 /*
@@ -292,6 +292,29 @@ count(pg_atomic_uint64 *counter, int64 n)
 	pg_atomic_fetch_add_u64(counter, n);
 }
 
+/* Refuses a table that is not fit to be written, or a partition of it is not. */
+static void
+refuse_unfit(Relation rel)
+{
+	MziUnfit   *unfit = mzi_fitness_check(rel, false);
+
+	(void) mzi_tree_relations(RelationGetRelid(rel), RowExclusiveLock);
+	if (unfit == NULL)
+		unfit = mzi_tree_check(rel);
+	if (unfit != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_SCHEMA_CHANGE),
+				 errmsg("shadow table %s cannot be written: it %s",
+						quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												   RelationGetRelationName(rel)),
+						unfit->what),
+				 errdetail("%s", unfit->detail),
+				 errhint("%s, then run here: SELECT mz_ingest.resync_table(name => %s);",
+						 unfit->hint,
+						 quote_literal_cstr(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+																	   RelationGetRelationName(rel))))));
+}
+
 /* Refuses a table with a column whose type runs code of somebody else. */
 static void
 refuse_strangers(Relation rel)
@@ -334,6 +357,7 @@ copy_transaction(MziSession *sql, const MziTable *table, const MziChunk *chunk)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("shadow table of upstream table \"%s.%s\" does not exist any more",
 						table->upstream_schema, table->upstream_name)));
+	refuse_unfit(rel);
 	refuse_strangers(rel);
 	binary = use_binary(sql, table);
 	begin_copy(sql, table, chunk, binary);
@@ -409,7 +433,7 @@ is_data_error(int sqlstate)
  * in a NOT NULL column the words it has in Materialize.
  */
 static void
-throw_without_data(ErrorData *error, const MziTable *table, const char *hint)
+throw_without_data(ErrorData *error, const MziTable *table, const char *cure)
 {
 	error->context = NULL;
 	if (is_data_error(error->sqlerrcode))
@@ -423,31 +447,34 @@ throw_without_data(ErrorData *error, const MziTable *table, const char *hint)
 									  table->upstream_schema,
 									  table->upstream_name, error->column_name);
 		if (error->hint == NULL)
-			error->hint = pstrdup(hint);
+			error->hint = psprintf("%s, then run here: %s",
+								   error->sqlerrcode == ERRCODE_CHECK_VIOLATION &&
+								   error->constraint_name == NULL ?
+								   "Make a partition that takes the row, or a default partition" :
+								   "Correct the row upstream", cure);
 	}
 	ThrowErrorData(error);
 }
 
 /*
- * The hint of data errors, in the caller's context.  Looked up beforehand: in
- * an aborted transaction it could not be.
+ * The statement that the hints of data errors end with, in the caller's
+ * context.  Looked up beforehand: in an aborted transaction it could not be.
  */
 static char *
-data_error_hint(const MziTable *table)
+cure_of_data_errors(const MziTable *table)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	char	   *name;
-	char	   *hint;
+	char	   *cure;
 
 	StartTransactionCommand();
 	name = mzi_snapshot_local_name(table);
 	name = quote_literal_cstr(name != NULL ? name : "...");
 	MemoryContextSwitchTo(caller);
-	hint = psprintf("Correct the row upstream, then run here: SELECT mz_ingest.resync_table(name => %s);",
-					name);
+	cure = psprintf("SELECT mz_ingest.resync_table(name => %s);", name);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(caller);
-	return hint;
+	return cure;
 }
 
 /*
@@ -464,7 +491,7 @@ mzi_snapshot_copy(MziSession *sql, const MziSource *source,
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MziFeed		this_feed = {0};
-	MziCopyContext context = {table, chunk, data_error_hint(table)};
+	MziCopyContext context = {table, chunk, cure_of_data_errors(table)};
 	ErrorContextCallback callback;
 	char	   *activity;
 
@@ -499,14 +526,14 @@ mzi_snapshot_copy(MziSession *sql, const MziSource *source,
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
-		throw_without_data(error, table, context.hint);
+		throw_without_data(error, table, context.cure);
 	}
 	PG_END_TRY();
 
 	error_context_stack = callback.previous;
 	feed = NULL;
 	MemoryContextSwitchTo(caller);
-	pfree(context.hint);
+	pfree(context.cure);
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 }

@@ -16,13 +16,17 @@
  *	  data before triggers exist.  The workers write below the executor or
  *	  under session_replication_role = replica, where it does not fire.
  *
+ *	  Both hold for each partition of a partitioned shadow table as for the
+ *	  table itself.
+ *
  *	  DDL is guard_ddl.c's.
  *
  *	  All of it applies only while the source is bound to this cluster and
  *	  database.  After a restore or a copy the tables are plain tables.
  *
- *	  The hook runs inside other queries and must be cheap: mzi_shadow_find()
- *	  is a look-up in a hash, and nothing here uses SPI.
+ *	  The hook runs inside other queries and must be cheap: it is a look-up in
+ *	  a hash (and of the parents, of a partition that is named itself), and
+ *	  nothing here uses SPI.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,8 +61,9 @@ mzi_guard_exempt(void)
 }
 
 /*
- * The shadow table of that OID if the guards protect it, else NULL.  The
- * result is valid until invalidations are next accepted.
+ * The shadow table of that OID, or that the relation is a partition of, if the
+ * guards protect it, else NULL.  The result is valid until invalidations are
+ * next accepted.
  */
 const MziShadow *
 mzi_guard_find(Oid relid)
@@ -67,7 +72,7 @@ mzi_guard_find(Oid relid)
 
 	if (relid < FirstNormalObjectId)
 		return NULL;
-	shadow = mzi_shadow_find(relid);
+	shadow = mzi_shadow_find_root(relid);
 	return shadow != NULL && shadow->bound ? shadow : NULL;
 }
 

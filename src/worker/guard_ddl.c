@@ -34,6 +34,7 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "worker/guard_private.h"
@@ -97,10 +98,13 @@ alter_reason(AlterTableType subtype)
 			return BECAUSE_CODE;
 		case AT_AddInherit:
 		case AT_DropInherit:
+			return BECAUSE_TREE;
 		case AT_AttachPartition:
 		case AT_DetachPartition:
 		case AT_DetachPartitionFinalize:
-			return BECAUSE_TREE;
+			return BECAUSE_PARTITION;
+		case AT_ChangeOwner:
+			return BECAUSE_OWNER;
 		case AT_SetUnLogged:
 			return "An unlogged table is empty after a crash, while its source goes on from where it was.";
 		case AT_SetAccessMethod:
@@ -124,6 +128,13 @@ find_protected(const RangeVar *name)
 	return relid;
 }
 
+/* Is the table partitioned, or a partition? */
+static bool
+is_in_tree(Oid relid)
+{
+	return get_rel_relispartition(relid) || mzi_tree_is(relid);
+}
+
 /* ALTER TABLE, also of another table that would take ours into its tree. */
 static void
 check_alter_table(AlterTableStmt *statement)
@@ -136,7 +147,9 @@ check_alter_table(AlterTableStmt *statement)
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
 		Oid			other = InvalidOid;
 
-		if (OidIsValid(relid) && !alter_is_allowed(command->subtype))
+		if (OidIsValid(relid) &&
+			(!alter_is_allowed(command->subtype) ||
+			 (command->subtype == AT_ChangeOwner && is_in_tree(relid))))
 			mzi_guard_refuse(relid, "alter", alter_reason(command->subtype));
 		if (command->subtype == AT_AddInherit)
 			other = find_protected((RangeVar *) command->def);
@@ -180,7 +193,7 @@ check_index(IndexStmt *statement)
 		mzi_guard_refuse(relid, "create a unique index on", BECAUSE_UNIQUE);
 }
 
-/* CREATE TABLE ... INHERITS. */
+/* CREATE TABLE ... INHERITS, PARTITION OF. */
 static void
 check_create(CreateStmt *statement)
 {
@@ -190,7 +203,9 @@ check_create(CreateStmt *statement)
 	{
 		Oid			relid = find_protected(lfirst_node(RangeVar, cell));
 
-		if (OidIsValid(relid))
+		if (OidIsValid(relid) && statement->partbound != NULL)
+			mzi_guard_check_partition(statement, relid);
+		else if (OidIsValid(relid))
 			mzi_guard_refuse(relid, "inherit from", BECAUSE_TREE);
 	}
 }

@@ -14,7 +14,7 @@
  *	  (an event trigger takes it out of the catalog).  A column that a cascade
  *	  takes, as DROP TYPE ... CASCADE does, is noted while the statement runs,
  *	  because its table may be dropped by the same statement; if it has not
- *	  been, the statement is refused at its end.
+ *	  been, the statement is refused at its end.  So it is with a partition.
  *
  *	  The extension's own tables may go only with DROP EXTENSION, which records
  *	  the slots first (utility.c).
@@ -188,6 +188,23 @@ note_column(Oid relid)
 	MemoryContextSwitchTo(old);
 }
 
+/* Notes that a partition of a shadow table is being dropped. */
+static void
+note_partition(Oid relid)
+{
+	const MziShadow *shadow;
+	MemoryContext old;
+
+	if (current_watch == NULL || mzi_guard_exempt())
+		return;
+	shadow = mzi_guard_find(relid);
+	if (shadow == NULL || shadow->relid == relid)
+		return;
+	old = MemoryContextSwitchTo(current_watch->context);
+	current_watch->torn = lappend_oid(current_watch->torn, shadow->relid);
+	MemoryContextSwitchTo(old);
+}
+
 /* object_access_hook. */
 static void
 object_access(ObjectAccessType access, Oid class_id, Oid object, int sub_id,
@@ -202,10 +219,13 @@ object_access(ObjectAccessType access, Oid class_id, Oid object, int sub_id,
 		check_new_object(class_id, object);
 	else if (access == OAT_DROP && class_id == RelationRelationId)
 	{
-		if (sub_id == 0)
-			check_own_table(object);
-		else
+		if (sub_id != 0)
 			note_column(object);
+		else
+		{
+			check_own_table(object);
+			note_partition(object);
+		}
 	}
 }
 
@@ -214,7 +234,7 @@ void
 mzi_guard_watch_begin(MziDropWatch *watch)
 {
 	watch->context = CurrentMemoryContext;
-	watch->maimed = NIL;
+	watch->maimed = watch->torn = NIL;
 	watch->outer = current_watch;
 	current_watch = watch;
 }
@@ -226,7 +246,10 @@ mzi_guard_watch_end(MziDropWatch *watch)
 	current_watch = watch->outer;
 }
 
-/* The statement has been executed: has a shadow table lost only a column? */
+/*
+ * The statement has been executed: has a shadow table lost only a column or a
+ * partition?
+ */
 void
 mzi_guard_watch_check(MziDropWatch *watch)
 {
@@ -236,6 +259,11 @@ mzi_guard_watch_check(MziDropWatch *watch)
 	{
 		if (get_rel_name(lfirst_oid(cell)) != NULL)
 			mzi_guard_refuse(lfirst_oid(cell), "drop a column of", BECAUSE_COLUMNS);
+	}
+	foreach(cell, watch->torn)
+	{
+		if (get_rel_name(lfirst_oid(cell)) != NULL)
+			mzi_guard_refuse(lfirst_oid(cell), "drop a partition of", BECAUSE_PARTITION);
 	}
 }
 

@@ -18,8 +18,8 @@
 extern bool mzi_guard_exempt(void);
 
 /*
- * The shadow table of that OID when the guards protect it: it is one, and its
- * source is bound to this cluster and database.
+ * The shadow table of that OID when the guards protect it: it is one, or a
+ * partition of one, and its source is bound to this cluster and database.
  */
 extern const MziShadow *mzi_guard_find(Oid relid);
 
@@ -40,6 +40,10 @@ extern void mzi_guard_report_write(const MziShadow *shadow) pg_attribute_noretur
 	"Changes are applied below the executor, where triggers, rules and policies do not take effect."
 #define BECAUSE_TREE \
 	"Changes are applied to this table alone, not to parents or children."
+#define BECAUSE_PARTITION \
+	"Rows come and go with its source only; CREATE TABLE ... PARTITION OF makes an empty partition."
+#define BECAUSE_OWNER \
+	"A partitioned table and its partitions belong to one role, as whom changes are applied; REASSIGN OWNED changes all of them at once."
 #define BECAUSE_GUARD \
 	"The trigger keeps everybody but its source from modifying the table."
 
@@ -52,6 +56,12 @@ extern void mzi_guard_refuse(Oid relid, const char *what, const char *because)
 /* Raises an error when the statement would change what a source maintains. */
 extern void mzi_guard_check_statement(Node *statement);
 
+/* ---------- guard_partition.c ---------- */
+
+extern void mzi_guard_check_partition(CreateStmt *statement, Oid parent);
+extern Oid	mzi_guard_partition_parent(Node *statement);
+extern void mzi_guard_dress_partitions(Oid root);
+
 /* ---------- guard_object.c ---------- */
 
 extern void mzi_guard_object_install(void);
@@ -61,6 +71,7 @@ typedef struct MziDropWatch
 {
 	MemoryContext context;		/* of the list */
 	List	   *maimed;			/* of oid: shadow tables that lost a column */
+	List	   *torn;			/* of oid: those that lost a partition */
 	struct MziDropWatch *outer;
 } MziDropWatch;
 

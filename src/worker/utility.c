@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * utility.c
- *	  ProcessUtility_hook: what concerns databases, the extension, and drops.
+ *	  ProcessUtility_hook: what concerns databases, the extension, drops, and
+ *	  new partitions.
  *
  * NOTES
  *	  A connected worker keeps a database from being dropped, renamed, moved
@@ -403,6 +404,16 @@ run_drop(const MziUtilityCall *call, bool drop_extension)
 	PG_END_TRY();
 }
 
+/* Runs a statement that gives a shadow table a partition. */
+static void
+run_create_partition(const MziUtilityCall *call, Oid root)
+{
+	mzi_guard_bypass++;
+	run_statement(call);
+	mzi_guard_dress_partitions(root);
+	mzi_guard_bypass--;
+}
+
 /* ProcessUtility_hook. */
 static void
 process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
@@ -414,6 +425,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	environment, receiver, completion};
 	Node	   *statement = pstmt->utilityStmt;
 	bool		top_level = context == PROCESS_UTILITY_TOPLEVEL;
+	Oid			root;
 
 	if (IsA(statement, TransactionStmt))
 	{
@@ -421,6 +433,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		return;
 	}
 	mzi_guard_check_statement(statement);
+	root = mzi_guard_partition_parent(statement);
 	if (mzi_shmem_ready())
 	{
 		if (IsA(statement, RenameStmt) &&
@@ -437,6 +450,8 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		run_drop(&call, drops_extension((DropStmt *) statement));
 	else if (IsA(statement, DropOwnedStmt))
 		run_drop(&call, false);
+	else if (OidIsValid(root))
+		run_create_partition(&call, root);
 	else
 		run_statement(&call);
 }
