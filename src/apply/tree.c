@@ -59,8 +59,10 @@ mzi_tree_leaves(Oid relid)
 	ListCell   *cell;
 
 	foreach(cell, mzi_tree_relations(relid, NoLock))
+	{
 		if (!mzi_tree_is(lfirst_oid(cell)))
 			leaves = lappend_oid(leaves, lfirst_oid(cell));
+	}
 	list_sort(leaves, list_oid_cmp);
 	return leaves;
 }
@@ -98,8 +100,10 @@ mzi_tree_check(Relation root)
 	ListCell   *cell;
 
 	foreach(cell, mzi_tree_relations(RelationGetRelid(root), NoLock))
+	{
 		if (lfirst_oid(cell) != RelationGetRelid(root) && unfit == NULL)
 			unfit = check_partition(lfirst_oid(cell), root->rd_rel->relowner);
+	}
 	return unfit;
 }
 
@@ -110,8 +114,10 @@ has_name(List *names, const char *name)
 	ListCell   *cell;
 
 	foreach(cell, names)
+	{
 		if (strcmp(lfirst(cell), name) == 0)
 			return true;
+	}
 	return false;
 }
 

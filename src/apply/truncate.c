@@ -58,9 +58,11 @@ mzi_truncate_is_large(MziApplyTable *table)
 	(void) mzi_target_get(table, heap);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(cell, mzi_tree_leaves(table->table->relid))
+	{
 		if (rows <= mzi_truncate_delete_limit)
 			rows += count_rows(table->apply, lfirst_oid(cell),
 							   mzi_truncate_delete_limit - rows);
+	}
 	PopActiveSnapshot();
 	relation_close(heap, NoLock);
 	return rows > mzi_truncate_delete_limit;

@@ -309,12 +309,33 @@ foreach my $case (
 	tables_equal($up, $down, 'toast', 'copied again', columns => $columns{toast});
 }
 
+# a lock on a leaf is waited for, awake, and named
+my $session = open_session($down);
+my $pid = $session->query('SELECT pg_backend_pid()');
+$session->query('BEGIN; LOCK TABLE toast_2 IN SHARE MODE');
+$up->safe_psql('postgres', q{UPDATE toast SET n = 4711});
+wait_for($down, 'SELECT waiting_for_pid FROM mz_ingest.stat_source', $pid);
+$session->query('COMMIT');
+$session->quit;
+caught_up($down, 'src');
+tables_equal($up, $down, 'toast', 'after a lock on a leaf', columns => $columns{toast});
+
 # a dump has all of it, and restores to plain tables
 my $dump = $down->basedir . '/dump.sql';
 command_ok([ 'pg_dump', '-f', $dump, '-d', $down->connstr('postgres') ], 'pg_dump');
 $down->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $down->connstr('restored') ], 'restore');
 is(table_digest($down, 'toast', database => 'restored'), table_digest($down, 'toast'), 'the restored rows are the same');
+
+# a table that Citus takes away to other servers is not written any more
+$down->safe_psql('postgres', q{
+	SET allow_system_table_mods = on;
+	CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass);
+	INSERT INTO pg_catalog.pg_dist_partition VALUES ('uniq');
+	ALTER TABLE uniq SET (fillfactor = 80)});
+$up->safe_psql('postgres', q{UPDATE uniq SET v = 'distributed'});
+wait_for($down, q{SELECT sqlstate || ' ' || error FROM mz_ingest.stat_table WHERE upstream_name = 'uniq'},
+	'MZ004 shadow table public.uniq cannot be written: it is distributed by Citus');
 
 $down->safe_psql('postgres', q{SELECT mz_ingest.drop_table('toastfull'); SELECT mz_ingest.drop_source('src')});
 is($down->safe_psql('postgres', q{SELECT count(*) FROM pg_class WHERE relname ~ '^(toast|bag|num|due_|uniq)' AND relkind IN ('r', 'p')}),
