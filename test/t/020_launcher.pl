@@ -37,7 +37,9 @@ everybody_has(1, 'copied');
 
 $down->restart;
 $up->safe_psql('postgres', 'INSERT INTO t VALUES (2)');
-everybody_has(2, 'after a restart');
+everybody_has(2, 'after a restart, when no shared catalog but pg_database can be read');
+is($down->safe_psql('postgres', q{SELECT datname IS NULL FROM pg_stat_activity WHERE backend_type = 'mz_ingest launcher'}),
+	't', 'the launcher is connected to no database, and keeps none from being dropped');
 
 $down->stop('immediate');
 $down->start;
@@ -94,12 +96,12 @@ pass('DROP DATABASE drops the slot of its source');
 $down->append_conf('postgresql.conf', 'max_worker_processes = 3');
 $down->restart;
 wait_for($down, q{SELECT count(*) > 0 FROM mz_ingest.stat_source WHERE hint LIKE '%max_worker_processes%' OR state = 'running'});
-like(log_since($down, 0), qr/Raise "max_worker_processes"/, 'the log names the setting') ;
+like(log_since($down, 0), qr/Raise "max_worker_processes"/, 'too few worker slots: the log names the setting');
 $down->append_conf('postgresql.conf', 'max_worker_processes = 20');
 $down->restart;
 $up->safe_psql('postgres', 'INSERT INTO t VALUES (9)');
 caught_up($down, 'one');
 caught_up($down, 'two');
-is($down->safe_psql('postgres', 'SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM two.t)'), '9|9', 'all is well again');
+is($down->safe_psql('postgres', 'SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM two.t)'), '9|9', 'with enough worker slots all is well again');
 
 done_testing();

@@ -28,6 +28,8 @@ $up->safe_psql(
 	INSERT INTO bagtoast SELECT i, repeat(md5(i::text), 300) FROM generate_series(1, 10) i;
 	CREATE TABLE num (k numeric PRIMARY KEY, v int);
 	INSERT INTO num VALUES (1.0, 1), (2.0, 2);
+	CREATE TABLE hot (id int PRIMARY KEY, n int);
+	INSERT INTO hot SELECT i, 0 FROM generate_series(1, 100) i;
 	CREATE PUBLICATION p FOR ALL TABLES});
 create_connection($down, 'conn', $up);
 create_source($down, 'src', connection => 'conn', publication => 'p', all_tables => 1);
@@ -84,6 +86,11 @@ in_one_batch('subtransactions, some of them aborted', q{
 	BEGIN; INSERT INTO num VALUES (10, 1); SAVEPOINT a; INSERT INTO num VALUES (11, 1); ROLLBACK TO a;
 	INSERT INTO num VALUES (11, 2); SAVEPOINT b; UPDATE num SET v = 3 WHERE k = 10; RELEASE b; COMMIT;
 	BEGIN; DELETE FROM num; ROLLBACK});
+
+# as a backend writes: no new index entries where no indexed column changes, and counted for autovacuum
+in_one_batch('updates of a column without an index', 'UPDATE hot SET n = 1 WHERE id <= 10; UPDATE hot SET n = 2 WHERE id = 50');
+wait_for($down, q{SELECT n_tup_upd, n_tup_hot_upd, n_mod_since_analyze FROM pg_stat_user_tables WHERE relname = 'hot'}, '11|11|11');
+pass('updates are HOT where they can be, and are counted for autovacuum');
 
 # users may index shadow tables; batches keep the indexes right
 $down->safe_psql('postgres', 'CREATE INDEX ON toast (n); CREATE INDEX ON uniq (lower(v)); CREATE INDEX ON uniq (s) WHERE s > 5');

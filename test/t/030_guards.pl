@@ -29,7 +29,7 @@ sub fails
 	return;
 }
 
-# ---- RULE 10: a table is unreadable until its snapshot is complete
+# ---- a table is unreadable until its snapshot is complete
 
 # a transaction that writes upstream keeps the slot, and so the copy, waiting
 my $writer = open_session($up);
@@ -56,7 +56,7 @@ $writer->query('COMMIT');
 wait_snapshot($down, 's');
 is($down->safe_psql('postgres', 'SELECT count(*) FROM t'), '1000', 'complete for a new snapshot');
 eval { $reader->query('SELECT count(*) FROM t'); };
-like($@, qr/table "public\.t" is not complete in this snapshot/, 'RULE 10: not for an older one');
+like($@, qr/table "public\.t" is not complete in this snapshot/, 'a snapshot older than its completion does not see a table in part');
 
 # ---- users' writes are refused, and the stream goes on
 
@@ -64,13 +64,13 @@ foreach my $sql ('DELETE FROM t', 'TRUNCATE t', "UPDATE t SET v = 'x'", 'INSERT 
 {
 	fails($sql, qr/cannot modify shadow table "public\.t"/, $sql);
 }
-fails('SELECT * FROM t WHERE id = 1 FOR UPDATE', qr/cannot lock rows of shadow table/, 'RULE 6: row locks');
-fails('CREATE TABLE f (id int REFERENCES t)', qr/cannot create a foreign key to shadow table/, 'RULE 11: foreign key from elsewhere');
+fails('SELECT * FROM t WHERE id = 1 FOR UPDATE', qr/cannot lock rows of shadow table/, 'row locks');
+fails('CREATE TABLE f (id int REFERENCES t)', qr/cannot create a foreign key to shadow table/, 'foreign key from elsewhere');
 $up->safe_psql('postgres', q{DELETE FROM t WHERE id > 900; UPDATE t SET v = 'changed' WHERE id < 10; INSERT INTO t VALUES (5000, 'new')});
 caught_up($down, 's');
 tables_equal($up, $down, 't', 'changes are applied past the guards');
 
-# ---- RULE 6: a lock on a shadow table delays its changes, and the status says whose it is
+# ---- a lock on a shadow table delays its changes, and the status says whose it is
 
 my $locker = open_session($down);
 my $locker_pid = $locker->query('SELECT pg_backend_pid()');
@@ -107,7 +107,7 @@ is($down->safe_psql('postgres', 'SELECT string_agg(relid::text, $$,$$) FROM mz_i
 	'late', 'the dropped table is forgotten');
 is(source_state($down, 's'), 'running', 'the source runs');
 
-# ---- RULE 5: two-phase commit of our DDL is refused
+# ---- two-phase commit of our DDL is refused
 
 fails(q{BEGIN; SELECT mz_ingest.pause_source('s'); PREPARE TRANSACTION 'x'},
 	qr/cannot PREPARE a transaction that has changed mz_ingest objects/, 'PREPARE TRANSACTION');

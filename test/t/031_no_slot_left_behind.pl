@@ -1,4 +1,4 @@
-# P10, RULE 14: whatever takes a source away (DROP SOURCE, DATABASE, EXTENSION;
+# Whatever takes a source away (DROP SOURCE, DATABASE, EXTENSION;
 # with the upstream there or not; rolled back, failed or crashed half-way), a slot
 # is dropped upstream exactly when its source is gone.
 use strict;
@@ -87,9 +87,9 @@ still_follows('d3', 'a renamed database follows');
 $down->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE d3');
 still_follows('d3', 'a copied database follows');
 is($down->safe_psql('copy', 'SELECT state, sqlstate, pid IS NULL FROM mz_ingest.stat_source'),
-	'paused|MZ015|t', 'RULE 11e: the source of the copy does not start');
+	'paused|MZ015|t', 'the source of a copied database does not start');
 $down->safe_psql('copy', 'DELETE FROM t');
-is($down->safe_psql('copy', 'SELECT count(*) FROM t'), '0', 'its tables are plain tables');
+is($down->safe_psql('copy', 'SELECT count(*) FROM t'), '0', '... and its tables are plain tables');
 $down->safe_psql('postgres', 'DROP DATABASE copy');
 still_follows('d3', 'to drop the copy does not take the slot from the original');
 is(slots(), '1', 'which is still there');

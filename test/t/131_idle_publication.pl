@@ -86,7 +86,7 @@ create_source($down, 'loop', connection => 'loop', publication => 'p', all_table
 caught_up($down, 'loop');
 $down->safe_psql('upstream', 'INSERT INTO t VALUES (2)');
 caught_up($down, 'loop');
-is($down->safe_psql('postgres', 'SELECT count(*) FROM t'), '2', 'a loopback source follows');
+is($down->safe_psql('postgres', 'SELECT count(*) FROM t'), '2', 'a source whose upstream is its own cluster is made and follows');
 
 # The position row's version.
 sub position_version

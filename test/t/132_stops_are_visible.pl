@@ -259,6 +259,11 @@ $up->safe_psql('postgres', q{ALTER PUBLICATION p SET (publish = 'insert, update,
 resync();
 recovers('publication options changed');
 
+$up->safe_psql('postgres', q{ALTER PUBLICATION p SET (publish_via_partition_root = true)});
+stops('publication through roots', 'definite', 'MZ008', qr/options of publication "p" have changed/, qr/resync_source/, 10);
+resync();
+recovers('publication through roots');
+
 is($down->safe_psql('postgres', q{SELECT count(*) FROM mz_ingest.status_history WHERE sqlstate LIKE 'XX%'}), '0', 'no internal error');
 unlike(slurp_file($_->logfile), qr/(?:first|second) word'?[^;]*$/m, 'no password in the log of ' . $_->name) foreach $down;
 done_testing();
