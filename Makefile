@@ -10,9 +10,11 @@
 EXTENSION = mz_ingest
 MODULE_big = mz_ingest
 DATA = $(wildcard sql/mz_ingest--*.sql)
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+# what flex and bison write; a folder of its own, so that nothing takes it for source
+GENERATED = src/ddl/build/gram.c src/ddl/build/scan.c
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)) $(GENERATED))
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/[0-9][0-9][0-9]_*.sql)))
-EXTRA_CLEAN = test/unit/build test/fuzz/build
+EXTRA_CLEAN = src/ddl/build test/unit/build test/fuzz/build
 
 PG_CONFIG ?= pg_config
 .DEFAULT_GOAL = all
@@ -88,7 +90,19 @@ endif
 include $(PGXS)
 
 # every object depends on every header: the tree is small
-$(OBJS): $(wildcard src/*/*.h)
+$(OBJS): $(wildcard src/*/*.h) src/ddl/build/gram.h
+
+# the server's own variables for these may be empty; a failure leaves no file
+MZI_FLEX ?= flex
+MZI_BISON ?= bison
+.DELETE_ON_ERROR:
+src/ddl/build/gram.c: src/ddl/gram.y
+	@mkdir -p $(@D)
+	$(MZI_BISON) -Wall -Werror --defines=src/ddl/build/gram.h --output=$@ $<
+src/ddl/build/gram.h: src/ddl/build/gram.c ;
+src/ddl/build/scan.c: src/ddl/scan.l
+	@mkdir -p $(@D)
+	$(MZI_FLEX) --outfile=$@ $<
 $(shlib): src/exports.map
 
 endif

@@ -204,6 +204,8 @@ typedef struct MziStatement
 	bool		replacement;	/* CREATE REPLACEMENT MATERIALIZED VIEW */
 	bool		cascade;
 	bool		redacted;
+	bool		unique;			/* CREATE UNIQUE INDEX */
+	bool		concurrently;	/* CREATE INDEX CONCURRENTLY */
 	bool		legacy;			/* 2022: FOR POSTGRES HOST ... */
 	char	   *type;			/* of a connection or source, lower case:
 								 * "postgres", "ssh tunnel", "aws
