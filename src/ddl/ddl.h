@@ -22,14 +22,14 @@
  * who runs a script that is not the client's own query turns it into an
  * internal position (geterrposition, internalerrposition, internalerrquery).
  */
-extern MziStatement * mzi_ddl_parse(const char *script, int length);
+extern MziStatement *mzi_ddl_parse(const char *script, int length);
 
 /*
  * Parenthesised SHOW statements that stand as relations inside a range of the
  * script: SELECT * FROM (SHOW SOURCES).  Each statement's range is what is
  * between the parentheses, in offsets of the script; they never overlap.
  */
-extern MziStatement * mzi_ddl_find_shows(const char *script, MziRange range);
+extern MziStatement *mzi_ddl_find_shows(const char *script, MziRange range);
 
 /* A copy of a range of the script, with a zero at its end. */
 extern char *mzi_ddl_text(const char *script, MziRange range);

@@ -26,7 +26,7 @@ typedef struct MziRange
 {
 	int			start;
 	int			length;
-}			MziRange;
+} MziRange;
 
 #define MZI_MAX_NAME_PARTS 4	/* database.schema.table.column */
 
@@ -36,7 +36,7 @@ typedef struct MziDdlName
 	int			nparts;			/* 0 = no name */
 	char	   *parts[MZI_MAX_NAME_PARTS];
 	MziRange	range;
-}			MziDdlName;
+} MziDdlName;
 
 typedef enum MziDdlValueKind
 {
@@ -54,7 +54,7 @@ typedef enum MziDdlValueKind
 								 * "every"; list: the arguments, an interval
 								 * and perhaps the time it is aligned to */
 	MZI_VALUE_EXPRESSION		/* for PostgreSQL; range */
-}			MziDdlValueKind;
+} MziDdlValueKind;
 
 typedef struct MziDdlValue
 {
@@ -66,7 +66,7 @@ typedef struct MziDdlValue
 	struct MziOption *options;	/* of MZI_VALUE_OPTIONS */
 	MziRange	range;
 	struct MziDdlValue *next;	/* in a list */
-}			MziDdlValue;
+} MziDdlValue;
 
 /* What ALTER does with an option. */
 typedef enum MziOptionAction
@@ -74,7 +74,7 @@ typedef enum MziOptionAction
 	MZI_OPTION_SET,				/* also in CREATE */
 	MZI_OPTION_DROP,
 	MZI_OPTION_RESET
-}			MziOptionAction;
+} MziOptionAction;
 
 /* An option, whatever the clause it stands in. */
 typedef struct MziOption
@@ -85,7 +85,7 @@ typedef struct MziOption
 	MziDdlValue value;
 	MziRange	range;
 	struct MziOption *next;
-}			MziOption;
+} MziOption;
 
 /* What a statement is about. */
 typedef enum MziDdlObject
@@ -106,7 +106,7 @@ typedef enum MziDdlObject
 	MZI_DDL_COLUMN,				/* COMMENT, SHOW COLUMNS */
 	MZI_DDL_OBJECT,				/* SHOW OBJECTS */
 	MZI_DDL_ROLE				/* SHOW ROLES, COMMENT ON ROLE */
-}			MziDdlObject;
+} MziDdlObject;
 
 /* One upstream table in FOR TABLES, ADD SUBSOURCE, ADD TABLE. */
 typedef struct MziDdlReference
@@ -114,14 +114,14 @@ typedef struct MziDdlReference
 	MziDdlName	upstream;
 	MziDdlName	local;			/* AS, INTO; nparts 0 = not given */
 	struct MziDdlReference *next;
-}			MziDdlReference;
+} MziDdlReference;
 
 /* A list of names. */
 typedef struct MziNameList
 {
 	MziDdlName	name;
 	struct MziNameList *next;
-}			MziNameList;
+} MziNameList;
 
 /* Which upstream tables CREATE SOURCE takes. */
 typedef enum MziForClause
@@ -130,7 +130,7 @@ typedef enum MziForClause
 	MZI_FOR_ALL_TABLES,
 	MZI_FOR_SCHEMAS,
 	MZI_FOR_TABLES
-}			MziForClause;
+} MziForClause;
 
 typedef enum MziStatementKind
 {
@@ -190,7 +190,7 @@ typedef enum MziStatementKind
 								 * name = COLUMNS FROM name, like or body =
 								 * the condition */
 	MZI_STMT_SHOW_CREATE		/* object, name, redacted */
-}			MziStatementKind;
+} MziStatementKind;
 
 typedef struct MziStatement
 {
@@ -235,6 +235,6 @@ typedef struct MziStatement
 	char	   *refused_clause;
 	MziRange	refused_range;
 	struct MziStatement *next;
-}			MziStatement;
+} MziStatement;
 
 #endif							/* MZI_STATEMENT_H */
