@@ -153,6 +153,13 @@ SELECT name, status, error FROM mz_internal.mz_source_statuses WHERE name IN ('s
 SELECT count(*), count(error), count(details) FROM mz_internal.mz_source_status_history WHERE occurred_at < '2002-01-01';
 RESET ROLE;
 
+-- which addresses there are is not known here, but who sees them, and how
+SELECT count(*) = count(*) FILTER (WHERE cidr = egress_ip || '/' || prefix_length AND NOT egress_ip::inet << '127.0.0.0/8') AS complete
+FROM mz_egress_ips;
+SET LOCAL ROLE regress_catalog_other;
+SELECT * FROM mz_catalog.mz_egress_ips;
+RESET ROLE;
+
 -- no column shows a secret
 SELECT c.oid::regclass, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relnamespace IN ('mz_catalog'::regnamespace, 'mz_internal'::regnamespace)

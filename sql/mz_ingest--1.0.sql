@@ -1088,6 +1088,12 @@ AS 'MODULE_PATHNAME', 'mzi_sql_source_progress';
 COMMENT ON FUNCTION mz_ingest.source_progress(bigint) IS 'upstream LSN before which everything of a source can be read here, as a number: what its progress view shows';
 GRANT EXECUTE ON FUNCTION mz_ingest.source_progress(bigint) TO PUBLIC;
 
+CREATE FUNCTION mz_ingest.own_addresses() RETURNS SETOF inet
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 5
+AS 'MODULE_PATHNAME', 'mzi_sql_own_addresses';
+COMMENT ON FUNCTION mz_ingest.own_addresses() IS 'addresses of this server''s network interfaces, for members of pg_monitor';
+GRANT EXECUTE ON FUNCTION mz_ingest.own_addresses() TO PUBLIC;
+
 /* What the relations below need of shared memory; error texts are masked there. */
 GRANT EXECUTE ON FUNCTION
   mz_ingest.is_preloaded(), mz_ingest.is_bound(text, oid),
@@ -1423,6 +1429,12 @@ COMMENT ON VIEW mz_catalog.mz_ssh_tunnel_connections IS 'public keys of SSH tunn
 CREATE VIEW mz_catalog.mz_aws_privatelink_connections AS
 SELECT NULL::text AS id, NULL::text AS principal WHERE false;
 COMMENT ON VIEW mz_catalog.mz_aws_privatelink_connections IS 'always empty: AWS PrivateLink belongs to the operator''s network, not to a server';
+
+CREATE VIEW mz_catalog.mz_egress_ips AS
+SELECT pg_catalog.host(a.address) AS egress_ip, pg_catalog.masklen(a.address) AS prefix_length,
+  pg_catalog.text(a.address) AS cidr
+FROM mz_ingest.own_addresses() a (address);
+COMMENT ON VIEW mz_catalog.mz_egress_ips IS 'addresses of this server''s network interfaces, for members of pg_monitor: what an upstream''s firewall has to let in, unless a gateway translates them';
 
 CREATE VIEW mz_catalog.mz_objects AS
 SELECT

@@ -206,6 +206,17 @@ mzi_process_fail_table(int64 table, ErrorData *error, XLogRecPtr lsn)
 	mzi_progress_broadcast();
 }
 
+/* A source's worker starts, and not because it has failed: the history says so. */
+void
+mzi_process_starting(MziSourceShared *shared)
+{
+	mzi_process_begin();
+	if (mzi_catalog_installed() && mzi_source_load(shared->key.source, true) != NULL)
+		mzi_history_add("source", shared->key.source, shared->name,
+						mzi_source_state_name(MZI_SOURCE_STARTING), NULL);
+	mzi_process_commit();
+}
+
 /*
  * A source's stream (sync: the one that catches up) works: forgets failures;
  * the main stream's history says when.

@@ -51,8 +51,11 @@ mzi_sync_is_pending(const MziTable *table)
 		table->state == MZI_TABLE_CATCHING_UP;
 }
 
-/* Not yet; after a failure the source counts as stalled until it works. */
-static void
+/*
+ * Not yet; after a failure the source counts as stalled until it works.
+ * Returns whether it is starting.
+ */
+static bool
 set_starting(MziSourceShared *shared)
 {
 	bool		failing;
@@ -61,6 +64,7 @@ set_starting(MziSourceShared *shared)
 	failing = shared->failures > 0;
 	mzi_shmem_unlock();
 	mzi_source_set_state(shared, failing ? MZI_SOURCE_STALLED : MZI_SOURCE_STARTING);
+	return !failing;
 }
 
 /* Reads the source's rows into the current memory context. */
@@ -182,7 +186,7 @@ run_once(MziSourceShared *shared, MziStream *stream)
 	want_sync(shared, rows->sync_wanted);
 	if (rows->source->slot == NULL)
 	{
-		set_starting(shared);
+		(void) set_starting(shared);
 		return wait_for_rows(shared, generation);
 	}
 	if (!rows->has_position)
@@ -246,13 +250,14 @@ mzi_main_source_worker(Datum arg)
 	if (shared == NULL)
 		proc_exit(0);
 	pg_atomic_fetch_add_u64(&shared->restarts, 1);
-	set_starting(shared);
 	stream = MemoryContextAllocZero(TopMemoryContext, sizeof(MziStream));
 
 	PG_TRY();
 	{
 		bool		go_on = true;
 
+		if (set_starting(shared))
+			mzi_process_starting(shared);
 		while (go_on)
 		{
 			mzi_process_interrupts();

@@ -70,6 +70,7 @@ extern void mzi_process_begin(void);
 extern void mzi_process_commit(void);
 extern void mzi_process_fail_table(int64 table, ErrorData *error, XLogRecPtr lsn);
 extern void mzi_process_fail(MziSourceShared *shared, bool sync, ErrorData *error);
+extern void mzi_process_starting(MziSourceShared *shared);
 extern void mzi_process_works(MziSourceShared *shared, bool sync);
 
 /*
