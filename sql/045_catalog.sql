@@ -90,6 +90,8 @@ VALUES ('2001-02-03 04:05:06Z', 'source', 5, 'catalog_test.src', 'created', NULL
   ('2001-02-03 04:05:09Z', 'table', 7, 'public.t2', 'failed', 'MZ004', 'table was dropped', 'Drop it here too.'),
   ('2001-02-03 04:05:10Z', 'source', 99, 'catalog_test.former', 'dropped', NULL, NULL, NULL);
 INSERT INTO mz_ingest.object_comment VALUES (5, 'of the shop'), (1, 'for ingestion');
+INSERT INTO mz_ingest.source_reference (source, namespace, name, columns)
+VALUES (5, 'public', 'T One', '{id,"Odd Name"}'), (5, 'public', 't2', '{id}');
 SET LOCAL timezone = 'UTC';
 
 -- what there is; ids tell the order progress < source < tables
@@ -123,6 +125,7 @@ SELECT id, replica_id, updates_committed, snapshot_records_known, snapshot_recor
 FROM mz_source_statistics ORDER BY length(id), id;
 SELECT * FROM mz_postgres_sources ORDER BY id;
 SELECT * FROM mz_postgres_source_tables ORDER BY length(id), id;
+SELECT source_id, namespace, name, columns, updated_at = now() AS now FROM mz_source_references ORDER BY source_id, name;
 SELECT object_id, referenced_object_id FROM mz_object_dependencies WHERE length(object_id) < 9 ORDER BY length(object_id), object_id, length(referenced_object_id), referenced_object_id;
 SELECT a.name, b.name AS referenced FROM mz_object_dependencies d JOIN mz_objects a ON a.id = d.object_id JOIN mz_objects b ON b.id = d.referenced_object_id
 WHERE a.name IN ('v', 'm', 'ordinary_pkey') ORDER BY 1;

@@ -1634,6 +1634,11 @@ SELECT 'u' || t.id AS id, pg_catalog.quote_ident(t.upstream_schema) AS schema_na
 FROM mz_ingest.source_table t;
 COMMENT ON VIEW mz_internal.mz_postgres_source_tables IS 'which upstream table each table of a source follows, quoted as identifiers where needed';
 
+CREATE VIEW mz_internal.mz_source_references AS
+SELECT 'u' || r.source AS source_id, r.namespace, r.name, r.updated_at, r.columns
+FROM mz_ingest.source_reference r;
+COMMENT ON VIEW mz_internal.mz_source_references IS 'tables of each source''s publication with their columns, as they were when the source was made or at the last ALTER SOURCE ... REFRESH REFERENCES';
+
 CREATE VIEW mz_internal.mz_object_dependencies AS
 SELECT 'u' || s.id AS object_id, 'u' || s.connection AS referenced_object_id FROM mz_ingest.source s
 UNION ALL
@@ -1687,10 +1692,9 @@ JOIN mz_ingest.stat_source s ON s.source_id = t.source_id;
 COMMENT ON VIEW mz_internal.mz_wallclock_global_lag IS 'how far each source and its tables are behind; NULL before the first copy is complete';
 
 CREATE VIEW mz_internal.mz_frontiers AS
-SELECT l.object_id,
-  mz_internal.epoch_ms(pg_catalog.clock_timestamp() - l.lag) AS read_frontier,
-  mz_internal.epoch_ms(pg_catalog.clock_timestamp() - l.lag + interval '1 ms') AS write_frontier
-FROM mz_internal.mz_wallclock_global_lag l;
+SELECT l.object_id, f.ms AS read_frontier, (f.ms + 1)::mz_catalog.uint8 AS write_frontier
+FROM mz_internal.mz_wallclock_global_lag l
+CROSS JOIN LATERAL (SELECT mz_internal.epoch_ms(pg_catalog.clock_timestamp() - l.lag) AS ms) f;
 COMMENT ON VIEW mz_internal.mz_frontiers IS 'the time, in ms since 1970, of which sources and tables are; nothing older can be read, so both frontiers are one tick apart';
 
 CREATE VIEW mz_internal.mz_materialization_lag AS

@@ -59,6 +59,8 @@ is( mz(q{SELECT o.name, t.schema_name, t.table_name FROM mz_postgres_source_tabl
 	qq{T Two|public|"T Two"\nt1|public|t1}, 'C053: upstream names are quoted where they need it');
 is( mz(q{SELECT s.name, p.replication_slot ~ '^materialize_[0-9a-f]{32}$', p.timeline_id FROM mz_postgres_sources p JOIN mz_sources s USING (id)}),
 	'src|t|1', 'C054: slot and timeline');
+is( mz(q{SELECT namespace, name, columns FROM mz_source_references ORDER BY name COLLATE "C"}),
+	"public|T Two|{id,doomed}\npublic|later|{id}\npublic|t1|{id,v}", 'what the source can take');
 is($up->safe_psql('postgres', 'SELECT slot_name FROM pg_replication_slots'), mz('SELECT replication_slot FROM mz_postgres_sources'), 'C054: it is the slot upstream');
 is( mz(q{SELECT count(*) FROM (SELECT to_jsonb(c)::text AS r FROM mz_connections c UNION ALL SELECT to_jsonb(s)::text FROM mz_sources s
 	UNION ALL SELECT to_jsonb(x)::text FROM mz_secrets x UNION ALL SELECT to_jsonb(o)::text FROM mz_objects o UNION ALL SELECT to_jsonb(t)::text FROM mz_tables t
