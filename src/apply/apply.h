@@ -110,7 +110,7 @@ extern bool mzi_index_is_key(Relation index, int nkeys, const AttrNumber *attnum
 extern bool mzi_tree_is(Oid relid);
 extern List *mzi_tree_relations(Oid relid, LOCKMODE mode);	/* of oid */
 extern List *mzi_tree_leaves(Oid relid);	/* of oid, sorted */
-extern MziUnfit *mzi_tree_check(Relation root);
+extern MziUnfit *mzi_tree_check(Relation root, bool guarded);
 extern char *mzi_tree_stray_column(Oid relid, List *columns);
 
 /* key.c: primary key or row-hash index after a load, dropped before one */

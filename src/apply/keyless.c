@@ -36,19 +36,14 @@ delete_copies(MziWriter *writer, int64 n)
 	}
 }
 
-/* Writes the changes of a table without a key. */
+/* Takes away the rows that a table without a key has too many. */
 void
-mzi_keyless_write(MziWriter *writer)
+mzi_keyless_delete(MziWriter *writer)
 {
-	MemoryContext old;
-	int64		inserts = 0;
-	MziSlice	slice;
+	MemoryContext old = MemoryContextSwitchTo(writer->apply->row_context);
 
-	old = MemoryContextSwitchTo(writer->apply->row_context);
 	for (MziNetEntry *entry = writer->first; entry; entry = entry->next)
 	{
-		if (entry->count > 0)
-			inserts += entry->count;
 		if (entry->count >= 0)
 			continue;
 		mzi_report_doing(writer->apply, "DELETE", entry);
@@ -59,11 +54,23 @@ mzi_keyless_write(MziWriter *writer)
 	}
 	MemoryContextSwitchTo(old);
 	ExecClearTuple(writer->old_slot);
+}
+
+/* Adds the rows that it has too few. */
+void
+mzi_keyless_insert(MziWriter *writer)
+{
+	MemoryContext old;
+	int64		inserts = 0;
+	MziSlice	slice;
+
+	for (MziNetEntry *entry = writer->first; entry; entry = entry->next)
+		inserts += Max(entry->count, 0);
 	if (inserts == 0)
 		return;
 
 	mzi_slice_begin(writer, &slice, inserts);
-	MemoryContextSwitchTo(writer->apply->row_context);
+	old = MemoryContextSwitchTo(writer->apply->row_context);
 	for (MziNetEntry *entry = writer->first; entry; entry = entry->next)
 		for (int64 i = 0; i < entry->count; i++)
 		{

@@ -210,6 +210,16 @@ typedef struct MziResolver
 
 typedef struct MziRouter MziRouter;
 
+/* What is done to a table, in this order. */
+typedef enum MziPhase
+{
+	MZI_PHASE_DELETE,
+	MZI_PHASE_UPDATE,
+	MZI_PHASE_INSERT
+} MziPhase;
+
+#define MZI_PHASES 3
+
 /* A table, or a leaf of a partitioned one, opened for one flush. */
 typedef struct MziWriter
 {
@@ -217,6 +227,8 @@ typedef struct MziWriter
 	MziApplyTable *table;
 	MziNetEntry *first;			/* the changes to be written */
 	uint32		nentries;		/* at least as many as there are */
+	MziWork    *work[MZI_PHASES];	/* of a keyed table: the same, by phase */
+	int			nwork[MZI_PHASES];
 	MziRouter  *router;			/* of a leaf, else NULL */
 	MziTarget  *target;
 	Relation	heap;
@@ -334,7 +346,8 @@ extern void mzi_write_table(MziApply *apply, MziApplyTable *table,
 							Snapshot snapshot, CommandId cid);
 extern bool mzi_write_delete(MziWriter *writer, TupleTableSlot *slot);
 extern void mzi_write_open(MziWriter *writer);
-extern void mzi_write_entries(MziWriter *writer);
+extern void mzi_write_prepare(MziWriter *writer);
+extern void mzi_write_phase(MziWriter *writer, MziPhase phase);
 extern void mzi_write_close(MziWriter *writer);
 extern TupleTableSlot *mzi_write_make_slot(MziWriter *writer);
 extern void mzi_write_find_base(MziWriter *writer, const MziNetEntry *base);
@@ -350,6 +363,7 @@ extern void mzi_slice_add(MziWriter *writer, MziSlice *slice,
 extern void mzi_slice_end(MziWriter *writer, MziSlice *slice);
 
 /* keyless.c */
-extern void mzi_keyless_write(MziWriter *writer);
+extern void mzi_keyless_delete(MziWriter *writer);
+extern void mzi_keyless_insert(MziWriter *writer);
 
 #endif							/* MZI_APPLY_PRIVATE_H */

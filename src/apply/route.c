@@ -6,9 +6,10 @@
  * NOTES
  *	  The executor's tuple routing tells the leaf of each row; the changes are
  *	  dealt out to the leaves, and each leaf is written as a table by itself
- *	  (write.c): deletes, updates, inserts.
+ *	  (write.c).  The order is that of any table: deletes in all leaves, then
+ *	  updates, then inserts.
  *
- *	  That is sound leaf by leaf.  The identity key contains all columns that
+ *	  A leaf by itself will do.  The identity key contains all columns that
  *	  the table is partitioned by (tree.c), so rows with equal keys are in one
  *	  leaf, an update that keeps the key keeps the leaf, and a row that moves
  *	  has got another key: it is deleted where it was and inserted where it
@@ -300,6 +301,24 @@ deal_out(MziRouter *router)
 	ExecClearTuple(router->slot);
 }
 
+/* Opens the leaves that have been dealt something. */
+static void
+prepare_leaves(MziRouter *router)
+{
+	for (int i = 0; i < router->root->target->nleaves; i++)
+	{
+		MziDeal    *deal = &router->deals[i];
+		MziWriter  *writer;
+
+		if (deal->first == NULL)
+			continue;
+		writer = get_writer(router, i);
+		writer->first = deal->first;
+		writer->nentries = deal->nentries;
+		mzi_write_prepare(writer);
+	}
+}
+
 /* Writes the net changes of a partitioned table, which root stands for. */
 void
 mzi_route_write(MziWriter *root)
@@ -312,17 +331,14 @@ mzi_route_write(MziWriter *root)
 		for (int i = 0; i < root->target->nleaves; i++)
 			mzi_truncate_delete(get_writer(&router, i));
 	deal_out(&router);
-	for (int i = 0; i < root->target->nleaves; i++)
+	prepare_leaves(&router);
+	for (int phase = 0; phase < MZI_PHASES; phase++)
 	{
-		MziDeal    *deal = &router.deals[i];
-		MziWriter  *writer;
-
-		if (deal->first == NULL)
-			continue;
-		writer = get_writer(&router, i);
-		writer->first = deal->first;
-		writer->nentries = deal->nentries;
-		mzi_write_entries(writer);
+		for (int i = 0; i < root->target->nleaves; i++)
+		{
+			if (router.deals[i].first != NULL)
+				mzi_write_phase(router.deals[i].writer, (MziPhase) phase);
+		}
 	}
 	close_router(&router);
 }

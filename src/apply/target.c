@@ -372,7 +372,7 @@ mzi_target_get(MziApplyTable *table, Relation heap)
 	pfree(table->local_name);
 	table->local_name = MemoryContextStrdup(table->apply->context, target->name);
 	refuse(table, mzi_fitness_check(heap, false));
-	refuse(table, mzi_tree_check(heap));
+	refuse(table, mzi_tree_check(heap, true));
 	find_columns(table, heap, target);
 	if (heap->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		find_leaves(table, heap, target);

@@ -67,9 +67,12 @@ mzi_tree_leaves(Oid relid)
 	return leaves;
 }
 
-/* What makes a partition unfit; root_owner is the owner of the tree's root. */
+/*
+ * What makes a partition unfit; root_owner is the owner of the tree's root.
+ * guarded: it must have the trigger that keeps others from writing it.
+ */
 static MziUnfit *
-check_partition(Oid relid, Oid root_owner)
+check_partition(Oid relid, Oid root_owner, bool guarded)
 {
 	Relation	rel = relation_open(relid, NoLock);
 	MziUnfit   *unfit = mzi_fitness_check(rel, true);
@@ -83,6 +86,13 @@ check_partition(Oid relid, Oid root_owner)
 		unfit->detail = "Code of the owners of partitions would run with the rights of the table's owner.";
 		unfit->hint = "Give table and partitions one owner";
 	}
+	if (unfit == NULL && guarded && rel->trigdesc == NULL)
+	{
+		unfit = palloc(sizeof(MziUnfit));
+		unfit->what = "does not have the trigger mz_ingest_guard";
+		unfit->detail = "It was added while mz_ingest was not loaded, and others may have written it.";
+		unfit->hint = "Copying the table again adds the trigger";
+	}
 	if (unfit != NULL)
 		unfit->what = psprintf("has a partition, %s, that %s", name, unfit->what);
 	relation_close(rel, NoLock);
@@ -91,10 +101,11 @@ check_partition(Oid relid, Oid root_owner)
 
 /*
  * What makes a partition of the table unfit, NULL when nothing does or the
- * table has none.  The whole tree is locked.
+ * table has none.  guarded: it is a shadow table already.  The whole tree is
+ * locked.
  */
 MziUnfit *
-mzi_tree_check(Relation root)
+mzi_tree_check(Relation root, bool guarded)
 {
 	MziUnfit   *unfit = NULL;
 	ListCell   *cell;
@@ -102,9 +113,21 @@ mzi_tree_check(Relation root)
 	foreach(cell, mzi_tree_relations(RelationGetRelid(root), NoLock))
 	{
 		if (lfirst_oid(cell) != RelationGetRelid(root) && unfit == NULL)
-			unfit = check_partition(lfirst_oid(cell), root->rd_rel->relowner);
+			unfit = check_partition(lfirst_oid(cell), root->rd_rel->relowner,
+									guarded);
 	}
 	return unfit;
+}
+
+/* Owner of a relation that is locked. */
+static Oid
+get_owner(Oid relid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	relation_close(rel, NoLock);
+	return owner;
 }
 
 /* Is the name in the list (of char *)? */
@@ -149,15 +172,20 @@ find_stray_column(Relation rel, List *columns)
  * columns (char *) of the identity key, as a message names it; NULL when they
  * can be made unique.  A table without a key is free to be partitioned by
  * anything.  The whole tree is locked.
+ *
+ * To read a partition key evaluates the constants in its expressions, so this
+ * is done as the table's owner.
  */
 char *
 mzi_tree_stray_column(Oid relid, List *columns)
 {
+	MziTableOwnerSwitch saved;
 	char	   *stray = NULL;
 	ListCell   *cell;
 
-	if (columns == NIL)
+	if (columns == NIL || !mzi_tree_is(relid))
 		return NULL;
+	mzi_owner_enter(get_owner(relid), &saved);
 	foreach(cell, mzi_tree_relations(relid, NoLock))
 	{
 		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
@@ -166,5 +194,6 @@ mzi_tree_stray_column(Oid relid, List *columns)
 			stray = find_stray_column(rel, columns);
 		relation_close(rel, NoLock);
 	}
+	mzi_owner_leave(&saved);
 	return stray;
 }

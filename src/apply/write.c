@@ -6,8 +6,8 @@
  * NOTES
  *	  Last stage of a change's way.  Through the table access method and the
  *	  index machinery of the executor: no plan, no trigger, and any access
- *	  method will do.  Of a partitioned table this is done leaf by leaf, with
- *	  the changes that route.c has dealt to it.  Order: deletes,
+ *	  method will do.  Of a partitioned table each leaf is written by itself,
+ *	  with the changes that route.c has dealt to it.  Order: deletes,
  *	  updates that keep the key, inserts; each in key order.  Nothing in this
  *	  order can collide with itself, since only the key is unique and a change
  *	  of the key is a delete and an insert.
@@ -213,54 +213,52 @@ write_inserts(MziWriter *writer, MziWork *work, int nwork)
 
 /* ---------- tables ---------- */
 
-/* What becomes of an entry of a keyed table. */
-typedef enum Fate
-{
-	FATE_DELETE,
-	FATE_UPDATE,
-	FATE_INSERT,
-	FATE_NOTHING
-} Fate;
-
-/* Tells it. */
-static inline Fate
-fate_of(const MziNetEntry *entry)
+/*
+ * Tells in which phase an entry of a keyed table is written; MZI_PHASES when
+ * there is nothing to write.
+ */
+static inline int
+phase_of(const MziNetEntry *entry)
 {
 	if (entry->existed)
-		return entry->image ? FATE_UPDATE : FATE_DELETE;
-	return entry->image ? FATE_INSERT : FATE_NOTHING;
+		return entry->image ? MZI_PHASE_UPDATE : MZI_PHASE_DELETE;
+	return entry->image ? MZI_PHASE_INSERT : MZI_PHASES;
 }
 
-/* Sorts the entries of a keyed table into the three kinds and writes them. */
-static void
-write_keyed(MziWriter *writer)
+/*
+ * Sorts the writer's entries into the phases, with their keys converted.
+ * There is nothing to prepare for a table without a key.
+ */
+void
+mzi_write_prepare(MziWriter *writer)
 {
-	static const char *const names[] = {"DELETE", "UPDATE", "INSERT"};
+	static const char *const names[MZI_PHASES] = {"DELETE", "UPDATE", "INSERT"};
 	int			nkeys = writer->target->nkeys;
-	int			count[4] = {0};
-	MziWork    *work[4];
+	int			count[MZI_PHASES + 1] = {0};
 	Datum	   *keys = NULL;
 
+	if (nkeys == 0)
+		return;
 	for (MziNetEntry *entry = writer->first; entry; entry = entry->next)
-		count[fate_of(entry)]++;
-	for (int i = 0; i < FATE_NOTHING; i++)
-		work[i] = MemoryContextAllocHuge(CurrentMemoryContext,
-										 Max(count[i], 1) * sizeof(MziWork));
+		count[phase_of(entry)]++;
+	for (int i = 0; i < MZI_PHASES; i++)
+		writer->work[i] = MemoryContextAllocHuge(CurrentMemoryContext,
+												 Max(count[i], 1) * sizeof(MziWork));
 	if (nkeys > 1)
 		keys = MemoryContextAllocHuge(CurrentMemoryContext,
 									  (Size) Max(writer->nentries, 1) * nkeys * sizeof(Datum));
-	memset(count, 0, sizeof(count));
+	memset(writer->nwork, 0, sizeof(writer->nwork));
 	for (MziNetEntry *entry = writer->first; entry; entry = entry->next)
 	{
-		Fate		fate = fate_of(entry);
+		int			phase = phase_of(entry);
 		MziWork    *item;
 
-		if (fate == FATE_NOTHING)
+		if (phase == MZI_PHASES)
 			continue;
-		item = &work[fate][count[fate]++];
+		item = &writer->work[phase][writer->nwork[phase]++];
 		item->entry = entry;
 		item->keys = keys;
-		mzi_report_doing(writer->apply, names[fate], entry);
+		mzi_report_doing(writer->apply, names[phase], entry);
 		mzi_convert_key(writer, entry, keys ? keys : &item->lead);
 		if (keys)
 		{
@@ -268,9 +266,33 @@ write_keyed(MziWriter *writer)
 			keys += nkeys;
 		}
 	}
-	write_deletes(writer, work[FATE_DELETE], count[FATE_DELETE]);
-	write_updates(writer, work[FATE_UPDATE], count[FATE_UPDATE]);
-	write_inserts(writer, work[FATE_INSERT], count[FATE_INSERT]);
+}
+
+/* Writes one phase of what has been prepared. */
+void
+mzi_write_phase(MziWriter *writer, MziPhase phase)
+{
+	bool		keyless = writer->target->nkeys == 0;
+
+	switch (phase)
+	{
+		case MZI_PHASE_DELETE:
+			if (keyless)
+				mzi_keyless_delete(writer);
+			else
+				write_deletes(writer, writer->work[phase], writer->nwork[phase]);
+			break;
+		case MZI_PHASE_UPDATE:
+			if (!keyless)
+				write_updates(writer, writer->work[phase], writer->nwork[phase]);
+			break;
+		case MZI_PHASE_INSERT:
+			if (keyless)
+				mzi_keyless_insert(writer);
+			else
+				write_inserts(writer, writer->work[phase], writer->nwork[phase]);
+			break;
+	}
 }
 
 /*
@@ -330,16 +352,6 @@ mzi_write_open(MziWriter *writer)
 	mzi_resolve_begin(&writer->resolver, writer);
 }
 
-/* Writes the entries of an open writer. */
-void
-mzi_write_entries(MziWriter *writer)
-{
-	if (writer->table->table->nkeys > 0)
-		write_keyed(writer);
-	else
-		mzi_keyless_write(writer);
-}
-
 /* Releases what mzi_write_open has made. */
 void
 mzi_write_close(MziWriter *writer)
@@ -365,7 +377,9 @@ write_changes(MziWriter *writer)
 	mzi_write_open(writer);
 	if (table->net.truncated && !table->truncate_file)
 		mzi_truncate_delete(writer);
-	mzi_write_entries(writer);
+	mzi_write_prepare(writer);
+	for (int phase = 0; phase < MZI_PHASES; phase++)
+		mzi_write_phase(writer, (MziPhase) phase);
 	mzi_write_close(writer);
 }
 

@@ -220,16 +220,21 @@ check_partition_key(const MziSelection *selection, Oid relid)
 			   "Partition the table by columns of the key only, or make a key upstream that contains the column");
 }
 
-/* Refuses indexes that are not the key and could refuse rows. */
+/*
+ * Refuses indexes that are not the key and could refuse rows.  As the owner:
+ * to read an index's predicate evaluates the constants in it.
+ */
 static void
 check_indexes(const MziSelection *selection, Relation rel)
 {
 	AttrNumber	attnums[INDEX_MAX_KEYS] = {0};
 	int			nattnums = 0;
+	MziTableOwnerSwitch saved;
 	ListCell   *cell;
 
 	foreach(cell, key_columns(selection->table))
 		attnums[nattnums++] = get_attnum(RelationGetRelid(rel), lfirst(cell));
+	mzi_owner_enter(rel->rd_rel->relowner, &saved);
 	foreach(cell, RelationGetIndexList(rel))
 	{
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
@@ -239,6 +244,7 @@ check_indexes(const MziSelection *selection, Relation rel)
 		refuse_unfit(selection->local, mzi_fitness_check_index(index, is_key));
 		index_close(index, NoLock);
 	}
+	mzi_owner_leave(&saved);
 }
 
 /* Refuses a leaf, or the table itself, that has rows. */
@@ -331,7 +337,7 @@ mzi_adopt_table(const MziSelection *selection)
 	(void) mzi_tree_relations(relid, AccessExclusiveLock);
 	rel = relation_open(relid, NoLock);
 	refuse_unfit(selection->local, mzi_fitness_check(rel, false));
-	refuse_unfit(selection->local, mzi_tree_check(rel));
+	refuse_unfit(selection->local, mzi_tree_check(rel, false));
 	check_columns(selection, rel);
 	check_partition_key(selection, relid);
 	foreach(cell, mzi_tree_relations(relid, NoLock))

@@ -300,7 +300,7 @@ refuse_unfit(Relation rel)
 
 	(void) mzi_tree_relations(RelationGetRelid(rel), RowExclusiveLock);
 	if (unfit == NULL)
-		unfit = mzi_tree_check(rel);
+		unfit = mzi_tree_check(rel, true);
 	if (unfit != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_MZI_SCHEMA_CHANGE),

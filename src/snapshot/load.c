@@ -156,8 +156,9 @@ empty_table(const MziTable *table)
 }
 
 /*
- * Makes a shadow table ready to be loaded: empty and without its key.  In a
- * transaction of its own, begun and committed here.
+ * Makes a shadow table ready to be loaded: guarded, with all of its partitions,
+ * empty and without its key.  In a transaction of its own, begun and committed
+ * here.
  */
 void
 mzi_snapshot_prepare(const MziTable *table)
@@ -168,6 +169,7 @@ mzi_snapshot_prepare(const MziTable *table)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	mzi_key_drop(table);
+	mzi_trigger_guard(mzi_tree_relations(table->relid, NoLock));
 	CommandCounterIncrement();
 	empty_table(table);
 	PopActiveSnapshot();

@@ -59,7 +59,10 @@ typedef struct MziConcerned
 /* Reads that from the object's row. */
 typedef void (*MziReadRow) (HeapTuple tuple, MziConcerned *concerned);
 
-/* MziReadRow of pg_constraint; check constraints of domains have no table. */
+/*
+ * MziReadRow of pg_constraint; check constraints of domains have no table.
+ * A new partition inherits the key.
+ */
 static void
 read_constraint(HeapTuple tuple, MziConcerned *concerned)
 {
@@ -67,6 +70,7 @@ read_constraint(HeapTuple tuple, MziConcerned *concerned)
 
 	concerned->first = form->conrelid;
 	concerned->second = form->confrelid;
+	concerned->internal = !form->conislocal;
 }
 
 /* MziReadRow of pg_trigger. */

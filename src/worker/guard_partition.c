@@ -12,7 +12,8 @@
  *
  *	  A new partition gets what is not inherited: the trigger that keeps users
  *	  from writing it, and in a table without a key the index on the row hash.
- *	  While the server makes it, what it inherits (the key) passes the guards.
+ *	  The guards stay up while the server makes it, for its bounds can be
+ *	  expressions that call anything; what it inherits (the key) passes them.
  *
  *-------------------------------------------------------------------------
  */

@@ -408,10 +408,8 @@ run_drop(const MziUtilityCall *call, bool drop_extension)
 static void
 run_create_partition(const MziUtilityCall *call, Oid root)
 {
-	mzi_guard_bypass++;
 	run_statement(call);
 	mzi_guard_dress_partitions(root);
-	mzi_guard_bypass--;
 }
 
 /* ProcessUtility_hook. */

@@ -42,7 +42,7 @@ $down->safe_psql(
 	SET ROLE tenant;
 	CREATE FUNCTION as_tenant(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
 	BEGIN
-	  IF current_user <> 'tenant' AND current_setting('application_name') NOT LIKE '%.pl' THEN
+	  IF current_user NOT IN ('tenant', 'heir') AND current_setting('application_name') NOT LIKE '%.pl' THEN
 	    RAISE EXCEPTION 'evaluated as %', current_user;
 	  END IF;
 	  RETURN $1;
@@ -263,6 +263,15 @@ foreach my $sql ('ALTER TABLE toast DETACH PARTITION toast_0', 'DROP TABLE toast
 	refused($sql, qr/ERROR:  cannot .* shadow table/);
 }
 
+# what the bounds of a new partition call meets the guards, too
+$down->safe_psql('postgres', q{
+	CREATE FUNCTION intrude() RETURNS int LANGUAGE plpgsql AS $$ BEGIN INSERT INTO toast_1 (id) VALUES (7777); RETURN 300; END $$});
+refused('CREATE TABLE u PARTITION OF due FOR VALUES FROM (intrude()) TO (400)', qr/cannot modify shadow table/);
+
+# all of it goes to another owner
+$down->safe_psql('postgres', 'CREATE ROLE heir; GRANT CREATE ON SCHEMA public TO heir; REASSIGN OWNED BY tenant TO heir; GRANT heir TO tenant');
+in_one_batch('another owner', 'UPDATE toast SET n = n + 1; UPDATE bag SET c = c + 1; UPDATE uniq SET v = v || 1');
+
 # a row that no partition takes stops its table, and no other
 $up->safe_psql('postgres', q{INSERT INTO due VALUES (250, 'far'); INSERT INTO num VALUES (9999, 'x', 1)});
 wait_for($down, q{SELECT state FROM mz_ingest.stat_table WHERE upstream_name = 'due'}, 'failed');
@@ -277,7 +286,7 @@ wait_for($down, q{SELECT error_hint FROM mz_ingest.source_table WHERE upstream_n
 
 # a new partition is guarded as the others, also of a table without a key
 $down->safe_psql('postgres', q{
-	SET ROLE tenant;
+	SET ROLE heir;
 	CREATE TABLE due_300 PARTITION OF due FOR VALUES FROM (200) TO (300) USING heap2;
 	CREATE TABLE bag_77 PARTITION OF bag FOR VALUES IN (77)});
 refused('INSERT INTO due_300 VALUES (260)', qr/cannot modify shadow table/);
@@ -326,6 +335,20 @@ command_ok([ 'pg_dump', '-f', $dump, '-d', $down->connstr('postgres') ], 'pg_dum
 $down->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $down->connstr('restored') ], 'restore');
 is(table_digest($down, 'toast', database => 'restored'), table_digest($down, 'toast'), 'the restored rows are the same');
+
+# a partition that came without its guard, while the library was not loaded
+$down->safe_psql('postgres', q{
+	SET allow_system_table_mods = on;
+	DELETE FROM pg_depend WHERE classid = 'pg_trigger'::regclass AND objid = (SELECT oid FROM pg_trigger WHERE tgrelid = 'num_x'::regclass);
+	DELETE FROM pg_trigger WHERE tgrelid = 'num_x'::regclass;
+	ALTER TABLE num_x SET (fillfactor = 80)});
+$up->safe_psql('postgres', 'UPDATE num SET v = 0');
+wait_for($down, q{SELECT sqlstate || ' ' || error FROM mz_ingest.stat_table WHERE upstream_name = 'num'},
+	'MZ004 shadow table public.num cannot be written: it has a partition, public.num_x, that does not have the trigger mz_ingest_guard');
+$down->safe_psql('postgres', q{SELECT mz_ingest.resync_table('num')});
+caught_up($down, 'src');
+tables_equal($up, $down, 'num', 'copied again');
+refused('DELETE FROM num_x', qr/cannot modify shadow table/, 'and guarded again');
 
 # a table that Citus takes away to other servers is not written any more
 $down->safe_psql('postgres', q{
