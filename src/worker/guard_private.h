@@ -30,6 +30,9 @@ extern void mzi_guard_report_unreadable(int level, const MziShadow *shadow);
 extern void mzi_guard_report_locking(Oid relid) pg_attribute_noreturn();
 extern void mzi_guard_report_write(const MziShadow *shadow) pg_attribute_noreturn();
 
+/* The hint when a statement needs the key of a table that is being loaded. */
+extern char *mzi_guard_key_hint(const MziShadow *shadow);
+
 /* Why something is refused; whole sentences for errdetail. */
 #define BECAUSE_COLUMNS "Its columns follow the upstream table."
 #define BECAUSE_UNIQUE \
@@ -61,6 +64,12 @@ extern void mzi_guard_check_statement(Node *statement);
 extern void mzi_guard_check_partition(CreateStmt *statement, Oid parent);
 extern Oid	mzi_guard_partition_parent(Node *statement);
 extern void mzi_guard_dress_partitions(Oid root);
+
+/* ---------- guard_key.c ---------- */
+
+/* Around a statement: says so when it fails because a key is not built yet. */
+extern bool mzi_guard_key_begin(Node *statement, ErrorContextCallback *callback);
+extern void mzi_guard_key_end(ErrorContextCallback *callback);
 
 /* ---------- guard_object.c ---------- */
 

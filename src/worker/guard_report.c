@@ -149,6 +149,17 @@ report_incomplete(int level, const MziShadow *shadow)
 					 quote_literal_cstr(source_name(shadow->source)))));
 }
 
+/* What to do about a statement that needs the key of a table being loaded. */
+char *
+mzi_guard_key_hint(const MziShadow *shadow)
+{
+	MziShadow	copy = *shadow; /* the cache may be rebuilt meanwhile */
+
+	return psprintf("The key of table \"%s\" is built when its rows have been copied. Wait for it with SELECT mz_ingest.wait_for_snapshot(%s); then the statement can use it.",
+					relation_name(copy.relid),
+					quote_literal_cstr(source_name(copy.source)));
+}
+
 /* A reader meets a table that was given up. */
 static void
 report_failed(int level, const MziShadow *shadow)

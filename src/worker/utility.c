@@ -423,6 +423,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	environment, receiver, completion};
 	Node	   *statement = pstmt->utilityStmt;
 	bool		top_level = context == PROCESS_UTILITY_TOPLEVEL;
+	ErrorContextCallback callback;
 	Oid			root;
 
 	if (IsA(statement, TransactionStmt))
@@ -450,6 +451,11 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		run_drop(&call, false);
 	else if (OidIsValid(root))
 		run_create_partition(&call, root);
+	else if (mzi_guard_key_begin(statement, &callback))
+	{
+		run_statement(&call);
+		mzi_guard_key_end(&callback);
+	}
 	else
 		run_statement(&call);
 }
