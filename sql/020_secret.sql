@@ -93,7 +93,7 @@ SELECT mz_ingest.drop_secret('empty');
 SELECT mz_ingest.drop_secret('vault.pgpass');
 
 -- a schema in which a secret lives stays
-DROP SCHEMA vault CASCADE;
+DROP SCHEMA vault;
 SELECT mz_ingest.drop_secret('vault."Pg Pass"');
 SELECT mz_ingest.drop_secret('vault."a.b"');
 DROP SCHEMA vault;

@@ -49,8 +49,16 @@ SELECT mz_ingest.wait_for_snapshot('mine.src2', '60s');
 SELECT * FROM measure;
 SELECT * FROM mine.feeling;
 
--- a dropped schema takes its tables along, unless a source lives in it
+-- a dropped schema takes its tables along, and with CASCADE the source that lives in it
+\set VERBOSITY terse
+DROP SCHEMA mine;
+BEGIN;
 DROP SCHEMA mine CASCADE;
+SELECT count(*) FROM mz_ingest.source_table;
+SELECT count(*) FROM mz_ingest.source WHERE schema = 'mine';
+SELECT count(*) FROM mz_ingest.orphan_slot;
+ROLLBACK;
+\set VERBOSITY default
 SELECT count(*) FROM mz_ingest.source_table;
 CREATE SCHEMA aside;
 ALTER TABLE mine.feeling SET SCHEMA aside;

@@ -443,20 +443,30 @@ CREATE FUNCTION mz_ingest.create_source(
   schemas text[] DEFAULT NULL,
   text_columns text[] DEFAULT NULL,
   exclude_columns text[] DEFAULT NULL,
-  if_not_exists boolean DEFAULT false)
+  if_not_exists boolean DEFAULT false,
+  cluster text DEFAULT NULL,
+  progress text DEFAULT NULL,
+  retain_history text DEFAULT NULL,
+  timestamp_interval text DEFAULT NULL,
+  size text DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_create_source';
-COMMENT ON FUNCTION mz_ingest.create_source(text, text, text, boolean, text[], text[], text[], text[], boolean) IS 'makes a source: from commit on, a worker keeps local tables equal to those of the upstream publication. all_tables: every table of the publication; tables: some of them, each "schema.table" or "schema.table AS local_name"; schemas: all of these upstream schemas; none of the three: no tables yet; text_columns, exclude_columns: "schema.table.column", to be ingested as text or left out. Everything upstream is checked first and all findings are raised together. Takes one replication slot upstream. Errors: MZ012 not preloaded, MZ013 the upstream lacks something, 42710 and 42P07 name taken, 42P01 no such table in the publication, 42501 a right is missing';
-REVOKE ALL ON FUNCTION mz_ingest.create_source(text, text, text, boolean, text[], text[], text[], text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION mz_ingest.create_source(text, text, text, boolean, text[], text[], text[], text[], boolean, text, text, text, text, text) IS 'makes a source: from commit on, a worker keeps local tables equal to those of the upstream publication. all_tables: every table of the publication; tables: some of them, each "schema.table" or "schema.table AS local_name"; schemas: all of these upstream schemas; none of the three: no tables yet; text_columns, exclude_columns: "schema.table.column", to be ingested as text or left out; cluster: by default that of the setting mz_ingest.cluster; progress: name of the progress view; retain_history, timestamp_interval (intervals) and size are kept to be shown and have no effect. Everything upstream is checked first and all findings are raised together. Takes one replication slot upstream. Errors: MZ012 not preloaded, MZ013 the upstream lacks something, 42710 and 42P07 name taken, 42P01 no such table in the publication, 42501 a right is missing';
+REVOKE ALL ON FUNCTION mz_ingest.create_source(text, text, text, boolean, text[], text[], text[], text[], boolean, text, text, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION mz_ingest.alter_source(
   name text,
   connection text DEFAULT NULL,
   new_name text DEFAULT NULL,
   new_owner regrole DEFAULT NULL,
-  if_exists boolean DEFAULT false)
+  if_exists boolean DEFAULT false,
+  cluster text DEFAULT NULL,
+  retain_history text DEFAULT NULL,
+  timestamp_interval text DEFAULT NULL,
+  size text DEFAULT NULL,
+  reset text[] DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_alter_source';
-COMMENT ON FUNCTION mz_ingest.alter_source(text, text, text, regrole, boolean) IS 'changes a source: another connection to the same upstream, another name or owner. Errors: 42704 no such source, 42501 not the owner, MZ006 the connection leads to another server, 22023 nothing given';
-REVOKE ALL ON FUNCTION mz_ingest.alter_source(text, text, text, regrole, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION mz_ingest.alter_source(text, text, text, regrole, boolean, text, text, text, text, text[]) IS 'changes a source: another connection to the same upstream, another name, owner, cluster, or option as in create_source; reset: names of options that are forgotten. Errors: 42704 no such source, 42501 not the owner, MZ006 the connection leads to another server, 22023 nothing given';
+REVOKE ALL ON FUNCTION mz_ingest.alter_source(text, text, text, regrole, boolean, text, text, text, text, text[]) FROM PUBLIC;
 
 CREATE FUNCTION mz_ingest.drop_source(
   name text,

@@ -29,6 +29,7 @@ _PG_init(void)
 	mzi_guard_install();
 	mzi_utility_install();
 	mzi_command_hide_install();
+	mzi_command_plain_install();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	mzi_shmem_install();

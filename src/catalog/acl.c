@@ -118,6 +118,45 @@ mzi_acl_change(const char *catalog, int64 id, Oid owner, bool grant, Oid role,
 	write_acl(catalog, id, acl);
 }
 
+/* Takes from a role all that it has been granted, on whatever object. */
+void
+mzi_acl_remove_role(Oid role)
+{
+	static const char *const catalogs[] = {"secret", "connection", "cluster"};
+
+	for (int i = 0; i < lengthof(catalogs); i++)
+	{
+		MziQuery	query;
+		List	   *ids = NIL;
+		ListCell   *cell;
+
+		mzi_query_open(&query);
+		mzi_put_oid(&query, role);
+		mzi_query_run(&query, psprintf("SELECT x.id, x.owner::oid FROM mz_ingest.%s x"
+									   " WHERE EXISTS (SELECT FROM aclexplode(x.acl) a"
+									   " WHERE a.grantee = $1) AND x.owner::oid <> $1",
+									   catalogs[i]));
+		while (mzi_query_next(&query))
+		{
+			MemoryContext old = MemoryContextSwitchTo(query.caller);
+			int64	   *pair = palloc(sizeof(int64) * 2);
+
+			pair[0] = mzi_get_int64(&query);
+			pair[1] = (int64) mzi_get_oid(&query);
+			ids = lappend(ids, pair);
+			MemoryContextSwitchTo(old);
+		}
+		mzi_query_close(&query);
+		foreach(cell, ids)
+		{
+			int64	   *pair = lfirst(cell);
+
+			mzi_acl_change(catalogs[i], pair[0], (Oid) pair[1], false, role,
+						   mzi_acl_privileges(catalogs[i]), true);
+		}
+	}
+}
+
 /* Gives the grants on an object to its new owner. */
 void
 mzi_acl_set_owner(const char *catalog, int64 id, Oid old_owner, Oid new_owner)

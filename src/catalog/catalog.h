@@ -222,6 +222,7 @@ extern char *mzi_name_quote(MziName name);	/* schema.name for messages */
 extern void mzi_object_rename(const char *catalog, int64 id, const char *name);
 extern void mzi_object_set_owner(const char *catalog, int64 id, Oid owner);
 extern int	mzi_object_move_all(const char *schema, const char *new_schema);	/* number moved */
+extern List *mzi_object_list(const char *catalog, const char *schema, Oid owner);	/* of MziName * */
 extern void mzi_object_set_comment(int64 id, const char *comment);	/* NULL: none */
 extern void mzi_object_set_option(const char *catalog, int64 id, const char *key,
 								  const char *value);	/* of "source" or
@@ -235,6 +236,7 @@ extern void mzi_acl_change(const char *catalog, int64 id, Oid owner, bool grant,
 						   Oid role, AclMode mode, bool cascade);
 extern void mzi_acl_set_owner(const char *catalog, int64 id, Oid old_owner,
 							  Oid new_owner);
+extern void mzi_acl_remove_role(Oid role);	/* all that it was granted */
 extern AclMode mzi_acl_privileges(const char *catalog); /* that there are */
 
 /* ---------- cluster.c ---------- */

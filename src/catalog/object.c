@@ -103,6 +103,39 @@ mzi_object_move_all(const char *schema, const char *new_schema)
 	return moved;
 }
 
+/*
+ * The names (MziName *, by id) of the objects in a schema, or NULL for any,
+ * that belong to a role, or InvalidOid for any.  Clusters are in no schema.
+ */
+List *
+mzi_object_list(const char *catalog, const char *schema, Oid owner)
+{
+	MziQuery	query;
+	List	   *names = NIL;
+
+	mzi_object_check_catalog(catalog);
+	mzi_query_open(&query);
+	mzi_put_text(&query, schema);
+	mzi_put_oid(&query, owner);
+	mzi_query_run(&query, psprintf("SELECT x.schema, x.name FROM"
+								   " (SELECT id, %s AS schema, name, owner::oid FROM mz_ingest.%s) x"
+								   " WHERE ($1 IS NULL OR x.schema::text = $1)"
+								   " AND ($2 = 0 OR x.owner = $2) ORDER BY x.id",
+								   strcmp(catalog, "cluster") == 0 ? "NULL::name" : "schema",
+								   catalog));
+	while (mzi_query_next(&query))
+	{
+		MemoryContext old = MemoryContextSwitchTo(query.caller);
+		MziName    *name = palloc(sizeof(MziName));
+
+		*name = mzi_get_object_name(&query);
+		names = lappend(names, name);
+		MemoryContextSwitchTo(old);
+	}
+	mzi_query_close(&query);
+	return names;
+}
+
 /* Puts the comment of an object; NULL removes it. */
 void
 mzi_object_set_comment(int64 id, const char *comment)

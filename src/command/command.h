@@ -32,6 +32,8 @@ typedef enum MziObjectKind
 	MZI_OBJECT_CLUSTER
 } MziObjectKind;
 
+#define MZI_OBJECT_KINDS (MZI_OBJECT_CLUSTER + 1)
+
 /* ---------- object.c: what all kinds have in common ---------- */
 
 /* new_name has one part; the object stays in its schema */
@@ -198,6 +200,9 @@ extern void mzi_command_grant(bool grant, MziObjectKind kind, List *names,
 
 /* ---------- comment.c; comment NULL or empty: none ---------- */
 extern void mzi_command_comment(MziObjectKind kind, MziName name, const char *comment);
+
+/* ---------- plain.c: installs the hook for plain SQL ---------- */
+extern void mzi_command_plain_install(void);
 
 /* ---------- wait.c; timeout_ms < 0: for ever ---------- */
 extern void mzi_command_wait_for_snapshot(MziName source, int64 timeout_ms);

@@ -140,19 +140,66 @@ refuse_dependents(MziObjectKind kind, MziName name, List *dependents)
 			 errhint("Drop these first, or give cascade => true.")));
 }
 
-/* Adds a source, once. */
-static void
-add_source(Victims *victims, MziSource *source)
+/* Is the source among those that go? */
+static bool
+has_source(const Victims *victims, int64 id)
 {
 	ListCell   *cell;
 
 	foreach(cell, victims->sources)
 	{
-		if (((MziSource *) lfirst(cell))->id == source->id)
-			return;
+		if (((MziSource *) lfirst(cell))->id == id)
+			return true;
 	}
+	return false;
+}
+
+/* Adds a source, once. */
+static void
+add_source(Victims *victims, MziSource *source)
+{
+	if (has_source(victims, source->id))
+		return;
 	mzi_command_check_owner(MZI_OBJECT_SOURCE, source->name, source->owner);
 	victims->sources = lappend(victims->sources, source);
+}
+
+/* Is the name, as in 'source "x"', that of an object which goes too? */
+static bool
+goes_too(const Victims *victims, const char *dependent)
+{
+	ListCell   *cell;
+
+	foreach(cell, victims->connections)
+	{
+		MziName		name = ((MziConnection *) lfirst(cell))->name;
+
+		if (strcmp(dependent, psprintf("connection \"%s\"", mzi_name_quote(name))) == 0)
+			return true;
+	}
+	foreach(cell, victims->sources)
+	{
+		MziName		name = ((MziSource *) lfirst(cell))->name;
+
+		if (strcmp(dependent, psprintf("source \"%s\"", mzi_name_quote(name))) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those of the dependents (of char *) that would stay. */
+static List *
+remaining_dependents(const Victims *victims, List *dependents)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, dependents)
+	{
+		if (!goes_too(victims, lfirst(cell)))
+			result = lappend(result, lfirst(cell));
+	}
+	return result;
 }
 
 /* Adds a connection, once, with the sources that use it. */
@@ -168,7 +215,7 @@ add_connection(Victims *victims, MziConnection *connection, bool cascade)
 			return;
 	}
 	mzi_command_check_owner(MZI_OBJECT_CONNECTION, connection->name, connection->owner);
-	dependents = mzi_connection_dependents(connection->id);
+	dependents = remaining_dependents(victims, mzi_connection_dependents(connection->id));
 	if (dependents != NIL && !cascade)
 		refuse_dependents(MZI_OBJECT_CONNECTION, connection->name, dependents);
 	foreach(cell, mzi_connection_sources(connection->id))
@@ -189,7 +236,7 @@ add_secret(Victims *victims, MziSecret *secret, bool cascade)
 			return;
 	}
 	mzi_command_check_owner(MZI_OBJECT_SECRET, secret->name, secret->owner);
-	dependents = mzi_secret_dependents(secret->id);
+	dependents = remaining_dependents(victims, mzi_secret_dependents(secret->id));
 	if (dependents != NIL && !cascade)
 		refuse_dependents(MZI_OBJECT_SECRET, secret->name, dependents);
 	foreach(cell, mzi_secret_connections(secret->id))
@@ -203,7 +250,7 @@ static void
 add_cluster(Victims *victims, MziCluster *cluster, bool cascade)
 {
 	MziName		name = {NULL, cluster->name};
-	List	   *sources = mzi_source_list_of_cluster(cluster->id);
+	List	   *sources = NIL;
 	ListCell   *cell;
 
 	foreach(cell, victims->clusters)
@@ -212,6 +259,11 @@ add_cluster(Victims *victims, MziCluster *cluster, bool cascade)
 			return;
 	}
 	mzi_command_check_owner(MZI_OBJECT_CLUSTER, name, cluster->owner);
+	foreach(cell, mzi_source_list_of_cluster(cluster->id))
+	{
+		if (!has_source(victims, ((MziSource *) lfirst(cell))->id))
+			sources = lappend(sources, lfirst(cell));
+	}
 	if (sources != NIL && !cascade)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
@@ -494,5 +546,50 @@ mzi_command_drop(MziObjectKind kind, List *names, bool if_exists, bool cascade)
 		if (!add_by_name(&victims, kind, *name, if_exists, cascade))
 			mzi_command_missing(kind, *name);
 	}
+	drop_victims(&victims, cascade);
+}
+
+/* Tells what else goes: everything that was collected. */
+static void
+notice_victims(const Victims *victims)
+{
+	ListCell   *cell;
+
+	foreach(cell, victims->sources)
+		ereport(NOTICE,
+				(errmsg("drop cascades to source %s",
+						mzi_name_quote(((MziSource *) lfirst(cell))->name))));
+	foreach(cell, victims->connections)
+		ereport(NOTICE,
+				(errmsg("drop cascades to connection %s",
+						mzi_name_quote(((MziConnection *) lfirst(cell))->name))));
+	foreach(cell, victims->secrets)
+		ereport(NOTICE,
+				(errmsg("drop cascades to secret %s",
+						mzi_name_quote(((MziSecret *) lfirst(cell))->name))));
+}
+
+/*
+ * Drops objects of several kinds by one statement, so that they may depend on
+ * each other: lists of MziName * by kind, without tables.  "notice": tell of
+ * them, as the statement does not name them.
+ */
+void
+mzi_drop_named(List **names, bool cascade, bool notice)
+{
+	static const MziObjectKind order[] = {
+		MZI_OBJECT_SOURCE, MZI_OBJECT_CONNECTION, MZI_OBJECT_SECRET, MZI_OBJECT_CLUSTER
+	};
+	Victims		victims = {0};
+
+	for (int i = 0; i < lengthof(order); i++)
+	{
+		ListCell   *cell;
+
+		foreach(cell, names[order[i]])
+			add_by_name(&victims, order[i], *(MziName *) lfirst(cell), false, cascade);
+	}
+	if (notice)
+		notice_victims(&victims);
 	drop_victims(&victims, cascade);
 }

@@ -38,7 +38,10 @@ check_called(FunctionCallInfo fcinfo, const char *name)
 				 errhint("CREATE EXTENSION mz_ingest makes the trigger.")));
 }
 
-/* Raises when one of our objects lives in a schema that is dropped. */
+/*
+ * Raises when one of our objects lives in a schema that is dropped.  Those
+ * that plain.c has dropped just now must be seen as gone: not read-only.
+ */
 static void
 refuse_schema_drop(void)
 {
@@ -51,7 +54,7 @@ refuse_schema_drop(void)
 	" ON o.schema::pg_catalog.text = d.object_name"
 	" WHERE d.object_type = 'schema' ORDER BY o.rank, o.name LIMIT 1";
 
-	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute(sql, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the catalog");
 	if (SPI_processed > 0)
 	{
@@ -64,8 +67,9 @@ refuse_schema_drop(void)
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("cannot drop schema \"%s\": still depended upon by %s \"%s\"",
 						SPI_getvalue(row, desc, 1), kind, mzi_name_quote(name)),
-				 errhint("Drop it first: SELECT mz_ingest.drop_%s(%s, cascade => true)",
-						 kind, quote_literal_cstr(mzi_name_quote(name)))));
+				 errhint("Drop it first: SELECT mz_ingest.drop_%s(%s, cascade => true). Or DROP SCHEMA %s CASCADE.",
+						 kind, quote_literal_cstr(mzi_name_quote(name)),
+						 quote_identifier(SPI_getvalue(row, desc, 1)))));
 	}
 }
 

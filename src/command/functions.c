@@ -281,12 +281,33 @@ arg_tables(FunctionCallInfo fcinfo, int n, const char *schema)
 	return requests;
 }
 
+/*
+ * The arguments retain_history, timestamp_interval and size, from this number
+ * on, as options of a source.
+ */
+static List *
+arg_source_options(FunctionCallInfo fcinfo, int n)
+{
+	static const char *const names[] = {"retain history", "timestamp interval", "size"};
+	List	   *options = NIL;
+
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (!PG_ARGISNULL(n + i))
+			options = lappend(options, makeDefElem(pstrdup(names[i]),
+												   (Node *) makeString(arg_text(fcinfo, n + i)), -1));
+	}
+	return options;
+}
+
 /* create_source(name, connection, publication, all_tables, tables, schemas,
- * text_columns, exclude_columns, if_not_exists) */
+ * text_columns, exclude_columns, if_not_exists, cluster, progress,
+ * retain_history, timestamp_interval, size) */
 Datum
 mzi_sql_create_source(PG_FUNCTION_ARGS)
 {
 	MziSourceRequest request = {0};
+	MziName		progress;
 	bool		all_tables = arg_bool(fcinfo, 3, false);
 
 	request.name = arg_name(fcinfo);
@@ -297,6 +318,16 @@ mzi_sql_create_source(PG_FUNCTION_ARGS)
 	request.text_columns = arg_list(fcinfo, 6, "text_columns");
 	request.exclude_columns = arg_list(fcinfo, 7, "exclude_columns");
 	request.if_not_exists = arg_bool(fcinfo, 8, false);
+	if (!PG_ARGISNULL(9))
+		request.cluster = linitial(mzi_reference_split(arg_text(fcinfo, 9)));
+	if (!PG_ARGISNULL(10))
+	{
+		progress = mzi_name_parse(arg_text(fcinfo, 10));
+		if (list_length(mzi_reference_split(arg_text(fcinfo, 10))) == 1)
+			progress.schema = request.name.schema;
+		request.progress = &progress;
+	}
+	request.options = arg_source_options(fcinfo, 11);
 	if (all_tables + (request.tables != NIL) + (request.schemas != NIL) > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -309,17 +340,24 @@ mzi_sql_create_source(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* alter_source(name, connection, new_name, new_owner, if_exists) */
+/* alter_source(name, connection, new_name, new_owner, if_exists, cluster,
+ * retain_history, timestamp_interval, size, reset) */
 Datum
 mzi_sql_alter_source(PG_FUNCTION_ARGS)
 {
 	MziName		name = arg_name(fcinfo);
 	bool		if_exists = arg_bool(fcinfo, 4, false);
-	bool		altered = !PG_ARGISNULL(1);
+	List	   *options = list_concat(arg_source_options(fcinfo, 6), arg_reset(fcinfo, 9));
+	bool		altered = options != NIL || !PG_ARGISNULL(1) || !PG_ARGISNULL(5);
 
-	if (altered)
+	if (!PG_ARGISNULL(1))
 		mzi_command_alter_source_connection(name, mzi_name_parse(arg_text(fcinfo, 1)),
 											if_exists);
+	if (!PG_ARGISNULL(5))
+		mzi_command_set_source_cluster(name, linitial(mzi_reference_split(arg_text(fcinfo, 5))),
+									   if_exists);
+	if (options != NIL)
+		mzi_command_alter_source_options(name, options, if_exists);
 	altered |= alter_common(fcinfo, MZI_OBJECT_SOURCE, name, 2, 3, if_exists);
 	check_altered(altered);
 	PG_RETURN_VOID();

@@ -312,6 +312,30 @@ check_new_connection_owner(MziName name, Oid owner)
 	mzi_conninfo_check_secrets(mzi_connection_find(name, false), owner);
 }
 
+/* Gives an object that has been found to another role. */
+static void
+set_owner(MziObjectKind kind, const MziObjectRow *row, Oid owner)
+{
+	if (kind != MZI_OBJECT_SOURCE)
+		mzi_acl_set_owner(mzi_command_kind(kind), row->id, row->owner, owner);
+	mzi_object_set_owner(mzi_command_kind(kind), row->id, owner);
+	if (kind == MZI_OBJECT_SOURCE)
+	{
+		mzi_progress_set_owner(row->id, owner);
+		mzi_launcher_wake_at_commit();
+	}
+}
+
+/* REASSIGN OWNED: the object's owner is another role now, whoever asks. */
+void
+mzi_command_give(MziObjectKind kind, MziName name, Oid owner)
+{
+	MziObjectRow row;
+
+	if (mzi_command_find(kind, name, true, &row))
+		set_owner(kind, &row, owner);
+}
+
 /* ALTER ... OWNER TO, under the rules of PostgreSQL's own objects. */
 void
 mzi_command_set_owner(MziObjectKind kind, MziName name, Oid owner, bool if_exists)
@@ -329,12 +353,5 @@ mzi_command_set_owner(MziObjectKind kind, MziName name, Oid owner, bool if_exist
 		check_new_source_owner(row.id, owner);
 	else if (kind == MZI_OBJECT_CONNECTION)
 		check_new_connection_owner(row.name, owner);
-	if (kind != MZI_OBJECT_SOURCE)
-		mzi_acl_set_owner(mzi_command_kind(kind), row.id, row.owner, owner);
-	mzi_object_set_owner(mzi_command_kind(kind), row.id, owner);
-	if (kind == MZI_OBJECT_SOURCE)
-	{
-		mzi_progress_set_owner(row.id, owner);
-		mzi_launcher_wake_at_commit();
-	}
+	set_owner(kind, &row, owner);
 }

@@ -35,6 +35,7 @@ extern void mzi_command_check_usage(MziObjectKind kind, int64 id, MziName name,
 extern Oid	mzi_command_check_create(const char *schema, Oid role);
 extern void mzi_command_exists(MziObjectKind kind, MziName name, bool skip);
 extern void mzi_command_missing(MziObjectKind kind, MziName name);
+extern void mzi_command_give(MziObjectKind kind, MziName name, Oid owner);
 extern void mzi_command_utility(const char *sql);
 extern MziSource *mzi_command_own_source(MziName name, bool missing_ok);
 extern MziSourceKey mzi_command_source_key(int64 id);
@@ -147,6 +148,7 @@ extern Oid	mzi_adopt_find(MziName name, bool if_not_exists);
 extern Oid	mzi_adopt_table(const MziSelection *selection);
 
 /* ---------- drop.c ---------- */
+extern void mzi_drop_named(List **names, bool cascade, bool notice);
 extern void mzi_drop_give_up_slots(const MziSource *source);
 
 #endif							/* MZI_COMMAND_PRIVATE_H */
