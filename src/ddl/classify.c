@@ -79,8 +79,8 @@ is_our_kind(int code)
 }
 
 /* Skips IF EXISTS or IF NOT EXISTS. */
-static const MziToken *
-skip_if(const MziToken *token)
+const MziToken *
+mzi_skip_if(const MziToken *token)
 {
 	if (token[0].code == K_IF && token[1].code == K_EXISTS)
 		return token + 2;
@@ -128,7 +128,7 @@ skip_parentheses(const MziToken *token)
 static bool
 is_our_view(const char *script, const MziToken *token)
 {
-	token = skip_name(skip_if(token));
+	token = skip_name(mzi_skip_if(token));
 	if (token == NULL)
 		return true;
 	if (token->code == '(')
@@ -148,7 +148,7 @@ is_our_index(const MziToken *token)
 	token++;
 	if (token->code == K_CONCURRENTLY)
 		token++;
-	token = skip_if(token);
+	token = mzi_skip_if(token);
 	if (token[0].code == K_IN && token[1].code == K_CLUSTER)
 		return true;
 	return mzi_is_word(token[0].code) && token[1].code == K_IN &&
@@ -171,7 +171,7 @@ is_our_create(const char *script, const MziToken *token)
 			return token[1].code == K_VIEW &&
 				(or_replace || is_our_view(script, token + 2));
 		case K_TABLE:
-			token = skip_name(skip_if(token + 1));
+			token = skip_name(mzi_skip_if(token + 1));
 			return token != NULL && token->code == K_FROM;
 		case K_DEFAULT:
 			return token[1].code == K_INDEX;
@@ -205,15 +205,15 @@ is_our_alter(const char *script, const MziToken *token)
 	switch (token->code)
 	{
 		case K_SCHEMA:
-			token = skip_name(skip_if(token + 1));
+			token = skip_name(mzi_skip_if(token + 1));
 			return token != NULL && token->code == K_SWAP;
 		case K_TABLE:
-			token = skip_name(skip_if(token + 1));
+			token = skip_name(mzi_skip_if(token + 1));
 			return token != NULL && is_history(token);
 		case K_MATERIALIZED:
 			if (token[1].code != K_VIEW)
 				return false;
-			token = skip_name(skip_if(token + 2));
+			token = skip_name(mzi_skip_if(token + 2));
 			return token != NULL &&
 				(is_history(token) || token->code == K_APPLY);
 		default:

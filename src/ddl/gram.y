@@ -23,7 +23,6 @@
  *-------------------------------------------------------------------------
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "ddl/parser.h"
 #include "ddl/build/gram.h"
@@ -55,14 +54,20 @@
 #define YYINITDEPTH 100
 #define YYMAXDEPTH 10000
 
-static int	mzi_ddl_yylex(YYSTYPE *value, MziRange *range, MziParser *parser);
-static void mzi_ddl_yyerror(const MziRange *range, MziParser *parser,
-							const char *message);
 %}
 
 %code requires
 {
 #include "ddl/parser.h"
+}
+
+%code provides
+{
+/* feed.c */
+extern int	mzi_ddl_yylex(MZI_DDL_YYSTYPE *value, MziRange *range,
+						  MziParser *parser);
+extern void mzi_ddl_yyerror(const MziRange *range, MziParser *parser,
+							const char *message);
 }
 
 %define api.pure full
@@ -309,9 +314,7 @@ connection_option_list:
 		;
 
 connection_option:
-		connection_option_name connection_value
-			{ $$ = mzi_option($1, $2, @$); }
-		| connection_option_name '=' connection_value
+		connection_option_name opt_equal connection_value
 			{ $$ = mzi_option($1, $3, @$); }
 		;
 
@@ -390,9 +393,7 @@ privatelink:
 		;
 
 privatelink_option:
-		privatelink_option_name value
-			{ $$ = mzi_option($1, $2, @$); }
-		| privatelink_option_name '=' value
+		privatelink_option_name opt_equal value
 			{ $$ = mzi_option($1, $3, @$); }
 		;
 
@@ -405,17 +406,10 @@ opt_validate:
 		%empty							{ $$ = NO_OPTIONS; }
 		| K_WITH '(' K_VALIDATE ')'
 			{ $$ = mzi_add_option(NO_OPTIONS, mzi_bare_option("validate", @3)); }
-		| K_WITH '(' K_VALIDATE value ')'
+		| K_WITH '(' K_VALIDATE opt_equal value ')'
 			{
 				$$ = mzi_add_option(NO_OPTIONS,
-									mzi_option("validate", $4,
-											   mzi_span(@3, @4)));
-			}
-		| K_WITH '(' K_VALIDATE '=' value ')'
-			{
-				$$ = mzi_add_option(NO_OPTIONS,
-									mzi_option("validate", $5,
-											   mzi_span(@3, @5)));
+									mzi_option("validate", $5, mzi_span(@3, @5)));
 			}
 		;
 
@@ -505,9 +499,7 @@ cluster_option_list:
 		;
 
 cluster_option:
-		cluster_option_name value
-			{ $$ = mzi_option($1, $2, @$); }
-		| cluster_option_name '=' value
+		cluster_option_name opt_equal value
 			{ $$ = mzi_option($1, $3, @$); }
 		| K_MANAGED
 			{ $$ = mzi_bare_option("managed", @$); }
@@ -515,9 +507,7 @@ cluster_option:
 			{ $$ = mzi_bare_option("disk", @$); }
 		| K_INTROSPECTION K_DEBUGGING
 			{ $$ = mzi_bare_option("introspection debugging", @$); }
-		| K_SCHEDULE schedule
-			{ $$ = mzi_option("schedule", $2, @$); }
-		| K_SCHEDULE '=' schedule
+		| K_SCHEDULE opt_equal schedule
 			{ $$ = mzi_option("schedule", $3, @$); }
 		;
 
@@ -558,13 +548,7 @@ schedule:
 
 opt_estimate:
 		%empty							{ $$ = NO_OPTIONS; }
-		| '(' K_HYDRATION K_TIME K_ESTIMATE plain_value ')'
-			{
-				$$ = mzi_add_option(NO_OPTIONS,
-									mzi_option("hydration time estimate", $5,
-											   mzi_span(@2, @5)));
-			}
-		| '(' K_HYDRATION K_TIME K_ESTIMATE '=' plain_value ')'
+		| '(' K_HYDRATION K_TIME K_ESTIMATE opt_equal plain_value ')'
 			{
 				$$ = mzi_add_option(NO_OPTIONS,
 									mzi_option("hydration time estimate", $6,
@@ -726,21 +710,15 @@ source_option_list:
 		;
 
 source_option:
-		K_PUBLICATION plain_value
-			{ $$ = mzi_option("publication", $2, @$); }
-		| K_PUBLICATION '=' plain_value
+		K_PUBLICATION opt_equal plain_value
 			{ $$ = mzi_option("publication", $3, @$); }
-		| K_DETAILS plain_value
-			{ $$ = mzi_option("details", $2, @$); }
-		| K_DETAILS '=' plain_value
+		| K_DETAILS opt_equal plain_value
 			{ $$ = mzi_option("details", $3, @$); }
 		| columns_option
 		;
 
 columns_option:
-		columns_option_name column_list
-			{ $$ = mzi_option($1, $2, @$); }
-		| columns_option_name '=' column_list
+		columns_option_name opt_equal column_list
 			{ $$ = mzi_option($1, $3, @$); }
 		;
 
@@ -823,13 +801,9 @@ source_with_list:
 
 source_with:
 		history_option
-		| K_TIMESTAMP K_INTERVAL plain_value
-			{ $$ = mzi_option("timestamp interval", $3, @$); }
-		| K_TIMESTAMP K_INTERVAL '=' plain_value
+		| K_TIMESTAMP K_INTERVAL opt_equal plain_value
 			{ $$ = mzi_option("timestamp interval", $4, @$); }
-		| K_SIZE plain_value
-			{ $$ = mzi_option("size", $2, @$); }
-		| K_SIZE '=' plain_value
+		| K_SIZE opt_equal plain_value
 			{ $$ = mzi_option("size", $3, @$); }
 		;
 
@@ -922,9 +896,7 @@ subsource_option_list:
 
 subsource_option:
 		columns_option
-		| K_DETAILS plain_value
-			{ $$ = mzi_option("details", $2, @$); }
-		| K_DETAILS '=' plain_value
+		| K_DETAILS opt_equal plain_value
 			{ $$ = mzi_option("details", $3, @$); }
 		;
 
@@ -972,19 +944,13 @@ table_option_list:
 table_option:
 		columns_option
 		| history_option
-		| K_EXCLUDE K_CONSTRAINTS list
-			{ $$ = mzi_option("exclude constraints", $3, @$); }
-		| K_EXCLUDE K_CONSTRAINTS '=' list
+		| K_EXCLUDE K_CONSTRAINTS opt_equal list
 			{ $$ = mzi_option("exclude constraints", $4, @$); }
 		| K_EXCLUDE K_ALL K_CONSTRAINTS
 			{ $$ = mzi_bare_option("exclude all constraints", @$); }
-		| K_PARTITION K_BY list
-			{ $$ = mzi_option("partition by", $3, @$); }
-		| K_PARTITION K_BY '=' list
+		| K_PARTITION K_BY opt_equal list
 			{ $$ = mzi_option("partition by", $4, @$); }
-		| K_DETAILS plain_value
-			{ $$ = mzi_option("details", $2, @$); }
-		| K_DETAILS '=' plain_value
+		| K_DETAILS opt_equal plain_value
 			{ $$ = mzi_option("details", $3, @$); }
 		;
 
@@ -1065,17 +1031,11 @@ view_option_list:
 
 view_option:
 		history_option
-		| K_ASSERT K_NOT K_NULL value
-			{ $$ = mzi_option("assert not null", $4, @$); }
-		| K_ASSERT K_NOT K_NULL '=' value
+		| K_ASSERT K_NOT K_NULL opt_equal value
 			{ $$ = mzi_option("assert not null", $5, @$); }
-		| K_PARTITION K_BY list
-			{ $$ = mzi_option("partition by", $3, @$); }
-		| K_PARTITION K_BY '=' list
+		| K_PARTITION K_BY opt_equal list
 			{ $$ = mzi_option("partition by", $4, @$); }
-		| K_REFRESH refresh
-			{ $$ = mzi_option("refresh", $2, @$); }
-		| K_REFRESH '=' refresh
+		| K_REFRESH opt_equal refresh
 			{ $$ = mzi_option("refresh", $3, @$); }
 		;
 
@@ -1642,87 +1602,3 @@ name_keyword:
 		| K_USERNAME | K_VALIDATE | K_VALUE | K_VIEW | K_VIEWS | K_WAIT
 		| K_WEBHOOK | K_WORK | K_WORKLOAD | K_WRITE | K_ZONE | K_ZONES
 		;
-
-%%
-
-/* Is a UESCAPE clause behind this token? */
-static bool
-has_escape(const MziParser *parser, int index)
-{
-	return index + 2 <= parser->ntokens &&
-		mzi_is_text(parser->script, parser->tokens[index + 1], "uescape") &&
-		parser->tokens[index + 2].code == SCONST;
-}
-
-/* Is REPLICA at this index, behind CLUSTER, the kind of an object: do the
- * parts of a name follow? */
-static bool
-is_replica_kind(const MziParser *parser, int index)
-{
-	const MziToken *token = parser->tokens + index + 1;
-
-	if (index == 0 || parser->tokens[index - 1].code != K_CLUSTER)
-		return false;
-	if (token[0].code == K_IF && token[1].code == K_NOT)
-		token++;
-	if (token[0].code == K_NOT || token[0].code == K_IF)
-	{
-		if (token[1].code == K_EXISTS)
-			token += 2;
-	}
-	return mzi_is_word(token[0].code) && token[1].code == '.';
-}
-
-/*
- * Gives the grammar its next token.  Kinds of names and of strings become one,
- * and words that mean two things are told apart by what follows them.
- */
-static int
-mzi_ddl_yylex(YYSTYPE *value, MziRange *range, MziParser *parser)
-{
-	int			index = parser->next;
-	MziToken	token = parser->tokens[index];
-
-	if (index < parser->ntokens)
-		parser->next++;
-	if ((token.code == UNICODE || token.code == UNICODE_NAME) &&
-		has_escape(parser, index))
-	{
-		token.range = mzi_span(token.range, parser->tokens[index + 2].range);
-		parser->next += 2;
-	}
-	value->token = token;
-	*range = token.range;
-
-	switch (token.code)
-	{
-		case QUOTED:
-		case UNICODE_NAME:
-			return IDENT;
-		case ESCAPED:
-		case UNICODE:
-		case DOLLAR:
-			return SCONST;
-		case K_REPLICA:
-			return is_replica_kind(parser, index) ? REPLICA_KIND : K_REPLICA;
-		case K_ENVELOPE:
-			return parser->tokens[index + 1].code == K_NONE ? ENVELOPE_NONE : K_ENVELOPE;
-		default:
-			return token.code;
-	}
-}
-
-/* What bison says when the grammar does not fit, or its stack is full. */
-static void
-mzi_ddl_yyerror(const MziRange *range, MziParser *parser, const char *message)
-{
-	int			index = 0;
-
-	if (strcmp(message, "syntax error") != 0)
-		mzi_ddl_raise(MZI_DDL_TOO_COMPLEX, "statement is nested too deeply", NULL,
-					  parser->script, range->start);
-	while (index < parser->ntokens &&
-		   parser->tokens[index].range.start < range->start)
-		index++;
-	mzi_syntax_error(parser, index);
-}

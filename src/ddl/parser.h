@@ -126,6 +126,9 @@ extern bool mzi_is_word(int code);
 /* Is it this word, unquoted, in any case? */
 extern bool mzi_is_text(const char *script, MziToken token, const char *word);
 
+/* The token behind IF EXISTS or IF NOT EXISTS, if that stands here. */
+extern const MziToken *mzi_skip_if(const MziToken *token);
+
 /* ---------- hint.c ---------- */
 
 /* Raises a syntax error at a token of the statement, with a hint when the
