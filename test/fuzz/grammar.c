@@ -162,9 +162,9 @@ check_other(const MziStatement *statement)
 
 /* A byte that no token begins or ends with. */
 static bool
-is_between(char byte)
+is_blank(char byte)
 {
-	return strchr(" \t\n\r\f\v;", byte) != NULL && byte != '\0';
+	return strchr(" \t\n\r\f\v", byte) != NULL && byte != '\0';
 }
 
 /* A refusal. */
@@ -239,7 +239,9 @@ check_script(const char *script, int length, const MziStatement *first)
 		demand(range.length > 0 && range.start >= end);
 		end = range.start + range.length;
 		demand(end <= length);
-		demand(!is_between(script[range.start]) && !is_between(script[end - 1]));
+		/* a semicolon can be the last token, in an open parenthesis */
+		demand(!is_blank(script[range.start]) && script[range.start] != ';');
+		demand(!is_blank(script[end - 1]));
 		if (statement->kind == MZI_STMT_OTHER)
 			check_other(statement);
 		else
