@@ -40,7 +40,7 @@ soak: ## the kill tests in their long form; MZI_KILLS=n
 	@test/setup/packages
 	@test/run soak
 
-fuzz: ## the decoder under a fuzzer; FUZZ_SECONDS=n
+fuzz: ## the decoder and the grammar under fuzzers; FUZZ_SECONDS=n each
 	@test/setup/packages fuzz
 	@test/run fuzz
 
