@@ -120,7 +120,7 @@ define_index(Oid relid, IndexStmt *statement)
 						quote_qualified_identifier(statement->relation->schemaname,
 												   statement->relation->relname)),
 				 errdetail("What was copied cannot have been one snapshot of the upstream table."),
-				 errhint("Run SELECT mz_ingest.resync_table(%s); to copy the table again.",
+				 errhint("Check upstream that the index of the key is sound (REINDEX TABLE repairs it); then here: SELECT mz_ingest.resync_table(%s);",
 						 quote_literal_cstr(quote_qualified_identifier(statement->relation->schemaname,
 																	   statement->relation->relname)))));
 	}

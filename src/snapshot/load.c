@@ -178,59 +178,6 @@ mzi_snapshot_prepare(const MziTable *table)
 	pgstat_report_stat(false);
 }
 
-/* "a, b": the columns of the identity key in its order. */
-static char *
-key_column_names(const MziTable *table)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (int position = 1; position <= table->nkeys; position++)
-	{
-		for (int i = 0; i < table->ncolumns; i++)
-		{
-			if (table->columns[i].key_position == position)
-				appendStringInfo(&buf, "%s%s", position > 1 ? ", " : "",
-								 table->columns[i].name);
-		}
-	}
-	return buf.data;
-}
-
-/*
- * Builds the key.  A duplicate is turned into the error that says what it
- * means (definite, it blames the table); the value stays out of it.
- */
-static void
-build_key(const MziTable *table)
-{
-	MemoryContext context = CurrentMemoryContext;
-	char	   *local = quote_literal_cstr(local_name(table));
-
-	PG_TRY();
-	{
-		mzi_key_build(table);
-	}
-	PG_CATCH();
-	{
-		if (geterrcode() != ERRCODE_UNIQUE_VIOLATION)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		ereport(ERROR,
-				(errcode(ERRCODE_MZI_DIVERGENCE),
-				 errmsg("copy of upstream table \"%s.%s\" was not one snapshot",
-						table->upstream_schema, table->upstream_name),
-				 errdetail("Its key (%s) is not unique in the copied rows.",
-						   key_column_names(table)),
-				 errhint("Check upstream that the index of the key is sound (REINDEX TABLE %s); then here: SELECT mz_ingest.resync_table(name => %s);",
-						 quote_qualified_identifier(table->upstream_schema,
-													table->upstream_name),
-						 local)));
-	}
-	PG_END_TRY();
-}
-
 /*
  * Completes a loaded table: key and statistics in one transaction, begun and
  * committed here.  The state of the table is the caller's.
@@ -250,7 +197,7 @@ mzi_snapshot_finish(const MziTable *table)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	build_key(table);
+	mzi_key_build(table);
 	CommandCounterIncrement();
 	run_statement(psprintf("ANALYZE %s", local_name(table)));
 	if (shared != NULL)
