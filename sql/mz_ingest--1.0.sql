@@ -48,6 +48,8 @@ CREATE TABLE mz_ingest.connection (
   ssl_key_secret bigint REFERENCES mz_ingest.secret,
   -- the tunnel that it goes through
   ssh_connection bigint REFERENCES mz_ingest.connection,
+  -- of an SSH tunnel: the host's keys that are trusted, "type base64" by line; NULL: not seen yet
+  ssh_host_key text,
   created_at timestamptz NOT NULL DEFAULT now(),
   -- USAGE granted to others; NULL: nobody but the owner
   acl aclitem[],
@@ -381,22 +383,25 @@ REVOKE ALL ON FUNCTION mz_ingest.drop_secret(text, boolean, boolean) FROM PUBLIC
 CREATE FUNCTION mz_ingest.create_connection(
   name text,
   host text DEFAULT NULL,
-  port integer DEFAULT 5432,
+  port integer DEFAULT NULL,
   "user" text DEFAULT NULL,
   user_secret text DEFAULT NULL,
   password_secret text DEFAULT NULL,
   database text DEFAULT NULL,
-  ssl_mode text DEFAULT 'disable',
+  ssl_mode text DEFAULT NULL,
   ssl_certificate_authority text DEFAULT NULL,
   ssl_certificate_authority_secret text DEFAULT NULL,
   ssl_certificate text DEFAULT NULL,
   ssl_certificate_secret text DEFAULT NULL,
   ssl_key_secret text DEFAULT NULL,
-  validate boolean DEFAULT true,
-  if_not_exists boolean DEFAULT false)
+  validate boolean DEFAULT NULL,
+  if_not_exists boolean DEFAULT false,
+  type text DEFAULT 'postgres',
+  ssh_tunnel text DEFAULT NULL,
+  host_key text DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_create_connection';
-COMMENT ON FUNCTION mz_ingest.create_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, boolean, boolean) IS 'makes a connection to an upstream PostgreSQL. host, database and one of user and user_secret are required; port: 1 to 65535; ssl_mode: disable, require, verify_ca or verify_full; certificates: PEM text; arguments named _secret: names of secrets; validate: connect and check the server first. Errors: 42710 name taken, 22023 wrong value, 08001 and the upstream''s own SQLSTATEs, MZ013 the server lacks something';
-REVOKE ALL ON FUNCTION mz_ingest.create_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, boolean, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION mz_ingest.create_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, boolean, boolean, text, text, text) IS 'makes a connection. type postgres: to an upstream PostgreSQL; host, database and one of user and user_secret are required; port: 1 to 65535, 5432 if not given; ssl_mode: disable (if not given), require, verify_ca or verify_full; certificates: PEM text; arguments named _secret: names of secrets; ssh_tunnel: name of the SSH tunnel to go through; validate: connect and check the server first, which is done if not given. type ssh tunnel: to an SSH server; host and user are required; port: 22 if not given; host_key: the server''s public key, else the one that it shows first is taken; makes two key pairs, whose public keys are in mz_ingest.connections; validate: not done if not given. Errors: 42710 name taken, 22023 wrong value, 42809 ssh_tunnel is something else, 08001 and the upstream''s own SQLSTATEs, 28000 the SSH server refuses, MZ013 the server lacks something';
+REVOKE ALL ON FUNCTION mz_ingest.create_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, boolean, boolean, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION mz_ingest.alter_connection(
   name text,
@@ -413,13 +418,22 @@ CREATE FUNCTION mz_ingest.alter_connection(
   ssl_certificate_secret text DEFAULT NULL,
   ssl_key_secret text DEFAULT NULL,
   reset text[] DEFAULT NULL,
-  validate boolean DEFAULT true,
+  validate boolean DEFAULT NULL,
   new_name text DEFAULT NULL,
   new_owner regrole DEFAULT NULL,
-  if_exists boolean DEFAULT false)
+  if_exists boolean DEFAULT false,
+  ssh_tunnel text DEFAULT NULL,
+  host_key text DEFAULT NULL)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_alter_connection';
-COMMENT ON FUNCTION mz_ingest.alter_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, text[], boolean, text, regrole, boolean) IS 'changes options of a connection, all or none; its sources connect anew after commit. Options as in create_connection; reset: names of options that get their default (for example {password, ssl_mode}). Errors: as create_connection; 42704 no such connection, 42501 not the owner, 55006 a worker did not stop within 10 s';
-REVOKE ALL ON FUNCTION mz_ingest.alter_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, text[], boolean, text, regrole, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION mz_ingest.alter_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, text[], boolean, text, regrole, boolean, text, text) IS 'changes options of a connection, all or none; its sources connect anew after commit. Options as in create_connection; another host or port of an SSH tunnel forgets the host key; reset: names of options that get their default (for example {password, ssl_mode}). Errors: as create_connection; 42704 no such connection, 42501 not the owner, 55006 a worker did not stop within 10 s';
+REVOKE ALL ON FUNCTION mz_ingest.alter_connection(text, text, integer, text, text, text, text, text, text, text, text, text, text, text[], boolean, text, regrole, boolean, text, text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.rotate_keys(
+  name text,
+  if_exists boolean DEFAULT false)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_rotate_keys';
+COMMENT ON FUNCTION mz_ingest.rotate_keys(text, boolean) IS 'exchanges the keys of an SSH tunnel: the second becomes the first, a new one the second. A server that knew both lets the tunnel in all the time; append the new public_key_2 there. Errors: 42704 no such connection, 42809 not an SSH tunnel, 42501 not the owner, MZ010 the key of the secrets is missing';
+REVOKE ALL ON FUNCTION mz_ingest.rotate_keys(text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION mz_ingest.drop_connection(
   name text,
@@ -1028,11 +1042,20 @@ CREATE VIEW mz_ingest.connections AS
 SELECT c.id, c.schema, c.name, c.owner, c.host, c.port, c.database, c."user",
   CASE WHEN u.id IS NOT NULL THEN pg_catalog.format('%I.%I', u.schema, u.name) END AS user_secret,
   CASE WHEN p.id IS NOT NULL THEN pg_catalog.format('%I.%I', p.schema, p.name) END AS password_secret,
-  c.ssl_mode, c.created_at
+  c.ssl_mode, c.created_at, c.type,
+  CASE WHEN t.id IS NOT NULL THEN pg_catalog.format('%I.%I', t.schema, t.name) END AS ssh_tunnel,
+  c.ssh_host_key AS host_key, k1.public_key AS public_key_1, k2.public_key AS public_key_2
 FROM mz_ingest.connection c
 LEFT JOIN mz_ingest.secret u ON u.id = c.user_secret
-LEFT JOIN mz_ingest.secret p ON p.id = c.password_secret;
+LEFT JOIN mz_ingest.secret p ON p.id = c.password_secret
+LEFT JOIN mz_ingest.connection t ON t.id = c.ssh_connection
+LEFT JOIN mz_ingest.ssh_key k1 ON k1.connection = c.id AND k1.number = 1
+LEFT JOIN mz_ingest.ssh_key k2 ON k2.connection = c.id AND k2.number = 2;
 COMMENT ON VIEW mz_ingest.connections IS 'connections; secrets by name only';
+COMMENT ON COLUMN mz_ingest.connections.type IS 'postgres or ssh-tunnel';
+COMMENT ON COLUMN mz_ingest.connections.ssh_tunnel IS 'the SSH tunnel that it goes through';
+COMMENT ON COLUMN mz_ingest.connections.host_key IS 'of an SSH tunnel: the public key by which its server is known; NULL while none has been seen';
+COMMENT ON COLUMN mz_ingest.connections.public_key_1 IS 'of an SSH tunnel: line for authorized_keys on its server; public_key_2 too, so that keys can be rotated';
 
 CREATE VIEW mz_ingest.sources AS
 SELECT s.id, s.schema, s.name, s.owner, pg_catalog.format('%I.%I', c.schema, c.name) AS connection,

@@ -41,11 +41,18 @@ typedef struct MziTextOrSecret
 	int64		secret;			/* 0 = none */
 } MziTextOrSecret;
 
+typedef enum MziConnectionType
+{
+	MZI_CONNECTION_POSTGRES,
+	MZI_CONNECTION_SSH_TUNNEL	/* has host, port, user and keys only */
+} MziConnectionType;
+
 typedef struct MziConnection
 {
 	int64		id;
 	MziName		name;
 	Oid			owner;
+	MziConnectionType type;
 	char	   *host;
 	int			port;
 	char	   *database;
@@ -55,6 +62,9 @@ typedef struct MziConnection
 	MziTextOrSecret ssl_certificate_authority;
 	MziTextOrSecret ssl_certificate;
 	int64		ssl_key_secret;
+	int64		tunnel;			/* the SSH tunnel it goes through, 0 = none */
+	char	   *host_key;		/* of an SSH tunnel's host: lines of type and
+								 * base64; NULL = not known yet */
 } MziConnection;
 
 typedef struct MziSource
@@ -276,6 +286,17 @@ extern void mzi_connection_update(const MziConnection *connection);
 extern void mzi_connection_delete(int64 id);
 extern List *mzi_connection_dependents(int64 id);
 extern List *mzi_connection_sources(int64 id);	/* of MziSource * */
+
+/* ... through an SSH tunnel: those that go through it */
+extern List *mzi_connection_tunnelled(int64 id);	/* of MziConnection * */
+extern void mzi_connection_set_host_key(int64 id, const char *host_key);
+
+/* ---------- ssh_key.c: the two key pairs of an SSH tunnel, 1 and 2 ---------- */
+extern void mzi_ssh_key_create(int64 connection);
+extern void mzi_ssh_key_rotate(int64 connection);
+extern char *mzi_ssh_key_public(int64 connection, int number);
+extern char *mzi_ssh_key_reveal(int64 connection, int number);	/* file's text; wipe
+																 * with explicit_bzero */
 
 /* ---------- source.c ---------- */
 extern MziSource *mzi_source_find(MziName name, bool missing_ok);

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * connection.c
- *	  mz_ingest.connection: how to reach an upstream server.
+ *	  mz_ingest.connection: how to reach an upstream server, or a host to
+ *	  tunnel through.
  *
  * NOTES
  *	  Rows name secrets by id; the values stay in mz_ingest.secret until
@@ -19,7 +20,22 @@
 	" id, schema, name, owner::oid, host, port, database, \"user\", user_secret," \
 	" password_secret, ssl_mode, ssl_certificate_authority," \
 	" ssl_certificate_authority_secret, ssl_certificate," \
-	" ssl_certificate_secret, ssl_key_secret"
+	" ssl_certificate_secret, ssl_key_secret, type, ssh_connection, ssh_host_key"
+
+/* Names of MziConnectionType in the table. */
+static const char *const type_names[] = {"postgres", "ssh-tunnel"};
+
+/* The type of that name. */
+static MziConnectionType
+parse_type(const char *name)
+{
+	for (int i = 0; i < lengthof(type_names); i++)
+	{
+		if (strcmp(type_names[i], name) == 0)
+			return (MziConnectionType) i;
+	}
+	elog(ERROR, "unknown type of connection \"%s\"", name);
+}
 
 /* Reads the current row. */
 static MziConnection *
@@ -43,6 +59,9 @@ read_connection(MziQuery *query)
 	connection->ssl_certificate.text = mzi_get_text(query);
 	connection->ssl_certificate.secret = mzi_get_int64(query);
 	connection->ssl_key_secret = mzi_get_int64(query);
+	connection->type = parse_type(mzi_get_text(query));
+	connection->tunnel = mzi_get_int64(query);
+	connection->host_key = mzi_get_text(query);
 	return connection;
 }
 
@@ -62,6 +81,9 @@ put_properties(MziQuery *query, const MziConnection *connection)
 	mzi_put_text(query, connection->ssl_certificate.text);
 	mzi_put_int64_or_null(query, connection->ssl_certificate.secret);
 	mzi_put_int64_or_null(query, connection->ssl_key_secret);
+	mzi_put_text(query, type_names[connection->type]);
+	mzi_put_int64_or_null(query, connection->tunnel);
+	mzi_put_text(query, connection->host_key);
 }
 
 /* Finds a connection by name. */
@@ -128,9 +150,10 @@ mzi_connection_insert(MziConnection *connection)
 				  " (schema, name, owner, host, port, database, \"user\","
 				  " user_secret, password_secret, ssl_mode,"
 				  " ssl_certificate_authority, ssl_certificate_authority_secret,"
-				  " ssl_certificate, ssl_certificate_secret, ssl_key_secret)"
+				  " ssl_certificate, ssl_certificate_secret, ssl_key_secret,"
+				  " type, ssh_connection, ssh_host_key)"
 				  " VALUES ($1, $2, $3::regrole, $4, $5, $6, $7, $8, $9, $10,"
-				  " $11, $12, $13, $14, $15)"
+				  " $11, $12, $13, $14, $15, $16, $17, $18)"
 				  " ON CONFLICT (schema, name) DO NOTHING RETURNING id");
 	inserted = mzi_query_next(&query);
 	if (inserted)
@@ -162,7 +185,8 @@ mzi_connection_update(const MziConnection *connection)
 				  " ssl_certificate_authority = $9,"
 				  " ssl_certificate_authority_secret = $10,"
 				  " ssl_certificate = $11, ssl_certificate_secret = $12,"
-				  " ssl_key_secret = $13"
+				  " ssl_key_secret = $13, type = $14, ssh_connection = $15,"
+				  " ssh_host_key = $16"
 				  " WHERE id = $1");
 	mzi_query_close(&query);
 }
@@ -181,13 +205,64 @@ mzi_connection_delete(int64 id)
 	mzi_query_close(&query);
 }
 
-/* The sources that use a connection, for a message: 'source "x"'. */
+/*
+ * Records the key by which an SSH tunnel's host is known from now on, unless
+ * one is known already.
+ */
+void
+mzi_connection_set_host_key(int64 id, const char *host_key)
+{
+	MziQuery	query;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_put_text(&query, host_key);
+	mzi_query_run(&query,
+				  "UPDATE mz_ingest.connection SET ssh_host_key = $2"
+				  " WHERE id = $1 AND ssh_host_key IS NULL");
+	mzi_query_close(&query);
+}
+
+/* The connections that go through an SSH tunnel: MziConnection *, by id. */
+List *
+mzi_connection_tunnelled(int64 id)
+{
+	MziQuery	query;
+	List	   *result = NIL;
+
+	mzi_query_open(&query);
+	mzi_put_int64(&query, id);
+	mzi_query_run(&query,
+				  "SELECT" CONNECTION_COLUMNS
+				  " FROM mz_ingest.connection WHERE ssh_connection = $1 ORDER BY id");
+	while (mzi_query_next(&query))
+	{
+		MemoryContext old = MemoryContextSwitchTo(query.caller);
+
+		result = lappend(result, read_connection(&query));
+		MemoryContextSwitchTo(old);
+	}
+	mzi_query_close(&query);
+	return result;
+}
+
+/*
+ * What uses a connection, for a message: 'connection "x"' of those that go
+ * through it, 'source "x"'.
+ */
 List *
 mzi_connection_dependents(int64 id)
 {
 	List	   *result = NIL;
 	ListCell   *cell;
 
+	foreach(cell, mzi_connection_tunnelled(id))
+	{
+		MziConnection *connection = lfirst(cell);
+
+		result = lappend(result, psprintf("connection \"%s\"",
+										  mzi_name_quote(connection->name)));
+	}
 	foreach(cell, mzi_source_list_of_connection(id))
 	{
 		MziSource  *source = lfirst(cell);
@@ -198,11 +273,20 @@ mzi_connection_dependents(int64 id)
 	return result;
 }
 
-/* The sources that use a connection: MziSource *, by id. */
+/* The sources that use a connection, also through it: MziSource *. */
 List *
 mzi_connection_sources(int64 id)
 {
-	return mzi_source_list_of_connection(id);
+	List	   *result = mzi_source_list_of_connection(id);
+	ListCell   *cell;
+
+	foreach(cell, mzi_connection_tunnelled(id))
+	{
+		MziConnection *connection = lfirst(cell);
+
+		result = list_concat(result, mzi_source_list_of_connection(connection->id));
+	}
+	return result;
 }
 
 /* The names of the connections that use a secret: MziName *, by id. */

@@ -46,6 +46,14 @@ extern bytea *mzi_secret_seal(const char *plain, int length, const char *aad,
 /* ---------- object.c ---------- */
 extern void mzi_object_check_catalog(const char *catalog);
 
+/* ---------- ssh_format.c: a key pair is its seed ---------- */
+
+#define MZI_SSH_SEED_LENGTH		32	/* bytes */
+
+extern void mzi_ssh_generate(unsigned char *seed);
+extern char *mzi_ssh_public_text(const unsigned char *seed);
+extern char *mzi_ssh_private_text(const unsigned char *seed);
+
 /* ---------- source.c ---------- */
 extern List *mzi_source_list_of_connection(int64 connection);
 

@@ -99,6 +99,7 @@ mzi_secret_seal(const char *plain, int length, const char *aad,
 		mzi_query_open(&query);
 		mzi_query_run(&query,
 					  "SELECT EXISTS (SELECT FROM mz_ingest.secret)"
+					  " OR EXISTS (SELECT FROM mz_ingest.ssh_key)"
 					  " OR EXISTS (SELECT FROM mz_ingest.orphan_slot)");
 		sealed_before = mzi_query_next(&query) && mzi_get_bool(&query);
 		mzi_query_close(&query);

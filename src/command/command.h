@@ -62,17 +62,32 @@ extern void mzi_command_alter_secret(MziName name, const char *value,
 
 /* ---------- connection.c ---------- */
 
+/* Whether a connection is tried before it is written. */
+typedef enum MziValidate
+{
+	MZI_VALIDATE_NO,
+	MZI_VALIDATE_YES,
+	MZI_VALIDATE_DEFAULT		/* as its type has it: not for SSH tunnels */
+} MziValidate;
+
 /*
+ * type is as Materialize writes it, in lower case: "postgres" or "ssh tunnel";
+ * others raise.
+ *
  * Options are a list of DefElem.  defname is the option as Materialize writes
  * it, in lower case ("host", "ssl mode", "ssl key"); arg is a String (or
  * Integer for "port"); defnamespace "secret" says that the String names a
- * secret.  To reset an option, leave arg NULL (ALTER only).
+ * secret, "ssh tunnel" names a connection.  To reset an option, leave arg NULL (ALTER only).
  */
-extern void mzi_command_create_connection(MziName name, List *options,
-										  bool validate, bool if_not_exists);
+extern void mzi_command_create_connection(MziName name, const char *type,
+										  List *options, MziValidate validate,
+										  bool if_not_exists);
 extern void mzi_command_alter_connection(MziName name, List *options,
-										 bool validate, bool if_exists);
+										 MziValidate validate, bool if_exists);
 extern void mzi_command_validate_connection(MziName name);
+
+/* ---------- ssh.c: ALTER CONNECTION ... ROTATE KEYS ---------- */
+extern void mzi_command_rotate_keys(MziName name, bool if_exists);
 
 /* ---------- source.c ---------- */
 

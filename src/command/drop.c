@@ -202,7 +202,10 @@ remaining_dependents(const Victims *victims, List *dependents)
 	return result;
 }
 
-/* Adds a connection, once, with the sources that use it. */
+/*
+ * Adds a connection, once, with the connections that go through it and the
+ * sources that use it.
+ */
 static void
 add_connection(Victims *victims, MziConnection *connection, bool cascade)
 {
@@ -218,6 +221,8 @@ add_connection(Victims *victims, MziConnection *connection, bool cascade)
 	dependents = remaining_dependents(victims, mzi_connection_dependents(connection->id));
 	if (dependents != NIL && !cascade)
 		refuse_dependents(MZI_OBJECT_CONNECTION, connection->name, dependents);
+	foreach(cell, mzi_connection_tunnelled(connection->id))
+		add_connection(victims, lfirst(cell), true);
 	foreach(cell, mzi_connection_sources(connection->id))
 		add_source(victims, lfirst(cell));
 	victims->connections = lappend(victims->connections, connection);

@@ -27,6 +27,7 @@ PG_FUNCTION_INFO_V1(mzi_sql_alter_secret);
 PG_FUNCTION_INFO_V1(mzi_sql_drop_secret);
 PG_FUNCTION_INFO_V1(mzi_sql_create_connection);
 PG_FUNCTION_INFO_V1(mzi_sql_alter_connection);
+PG_FUNCTION_INFO_V1(mzi_sql_rotate_keys);
 PG_FUNCTION_INFO_V1(mzi_sql_drop_connection);
 PG_FUNCTION_INFO_V1(mzi_sql_validate_connection);
 PG_FUNCTION_INFO_V1(mzi_sql_create_source);
@@ -129,9 +130,18 @@ static const OptionArgument option_arguments[] = {
 	{"ssl key", true}
 };
 
-/* The options that are given as arguments, as a list of DefElem. */
+/* Those that follow the other arguments, from a number that differs. */
+static const OptionArgument later_arguments[] = {
+	{"ssh tunnel", false},
+	{"host key", false}
+};
+
+/*
+ * The options that are given as arguments, as a list of DefElem; later is the
+ * number of the first of later_arguments.
+ */
 static List *
-arg_options(FunctionCallInfo fcinfo)
+arg_options(FunctionCallInfo fcinfo, int later)
 {
 	List	   *options = NIL;
 
@@ -151,17 +161,50 @@ arg_options(FunctionCallInfo fcinfo)
 						  makeDefElemExtended(argument->secret ? "secret" : NULL,
 											  name, value, DEFELEM_UNSPEC, -1));
 	}
+	for (int i = 0; i < lengthof(later_arguments); i++)
+	{
+		if (!PG_ARGISNULL(later + i))
+			options = lappend(options,
+							  makeDefElem(pstrdup(later_arguments[i].option),
+										  (Node *) makeString(arg_text(fcinfo, later + i)), -1));
+	}
 	return options;
 }
 
-/* create_connection(name, options ..., validate, if_not_exists) */
+/* The argument "type" in Materialize's spelling: "ssh tunnel". */
+static char *
+arg_type(FunctionCallInfo fcinfo, int n)
+{
+	char	   *given = PG_ARGISNULL(n) ? pstrdup("postgres") : arg_text(fcinfo, n);
+	char	   *type = asc_tolower(given, strlen(given));
+
+	for (char *c = type; *c != '\0'; c++)
+	{
+		if (*c == '_' || *c == '-')
+			*c = ' ';
+	}
+	return type;
+}
+
+/* The argument "validate". */
+static MziValidate
+arg_validate(FunctionCallInfo fcinfo, int n)
+{
+	if (PG_ARGISNULL(n))
+		return MZI_VALIDATE_DEFAULT;
+	return PG_GETARG_BOOL(n) ? MZI_VALIDATE_YES : MZI_VALIDATE_NO;
+}
+
+/* create_connection(name, options ..., validate, if_not_exists, type, further
+ * options ...) */
 Datum
 mzi_sql_create_connection(PG_FUNCTION_ARGS)
 {
 	int			next = 1 + lengthof(option_arguments);
 
-	mzi_command_create_connection(arg_name(fcinfo), arg_options(fcinfo),
-								  arg_bool(fcinfo, next, true),
+	mzi_command_create_connection(arg_name(fcinfo), arg_type(fcinfo, next + 2),
+								  arg_options(fcinfo, next + 3),
+								  arg_validate(fcinfo, next),
 								  arg_bool(fcinfo, next + 1, false));
 	PG_RETURN_VOID();
 }
@@ -190,22 +233,31 @@ arg_reset(FunctionCallInfo fcinfo, int n)
 	return options;
 }
 
-/* alter_connection(name, options ..., reset, validate, new_name, new_owner, if_exists) */
+/* alter_connection(name, options ..., reset, validate, new_name, new_owner, if_exists,
+ * further options ...) */
 Datum
 mzi_sql_alter_connection(PG_FUNCTION_ARGS)
 {
 	int			next = 1 + lengthof(option_arguments);
 	MziName		name = arg_name(fcinfo);
-	List	   *options = list_concat(arg_options(fcinfo), arg_reset(fcinfo, next));
+	List	   *options = list_concat(arg_options(fcinfo, next + 5), arg_reset(fcinfo, next));
 	bool		if_exists = arg_bool(fcinfo, next + 4, false);
 	bool		altered = options != NIL;
 
 	if (altered)
-		mzi_command_alter_connection(name, options, arg_bool(fcinfo, next + 1, true),
+		mzi_command_alter_connection(name, options, arg_validate(fcinfo, next + 1),
 									 if_exists);
 	altered |= alter_common(fcinfo, MZI_OBJECT_CONNECTION, name, next + 2, next + 3,
 							if_exists);
 	check_altered(altered);
+	PG_RETURN_VOID();
+}
+
+/* rotate_keys(name, if_exists) */
+Datum
+mzi_sql_rotate_keys(PG_FUNCTION_ARGS)
+{
+	mzi_command_rotate_keys(arg_name(fcinfo), arg_bool(fcinfo, 1, false));
 	PG_RETURN_VOID();
 }
 

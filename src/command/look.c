@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "command/private.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -41,6 +42,18 @@ ask_server(MziLook *look)
 	mzi_result_free(result);
 }
 
+/* Takes over what the first session has learnt of the SSH server. */
+static void
+learn_host_key(MziLook *look)
+{
+	const char *host_key = mzi_session_host_key(look->session);
+
+	if (host_key == NULL)
+		return;
+	look->host_key = pstrdup(host_key);
+	mzi_conninfo_set_host_key(look->conninfo, host_key);
+}
+
 /*
  * Connects and looks.  With a publication, its tables are read too; a
  * publication that does not exist is raised at once, with all other findings.
@@ -57,10 +70,19 @@ mzi_look_open(const MziConnection *connection, Oid owner,
 	MziLook    *look = palloc0(sizeof(MziLook));
 
 	look->context = context;
+	if (connection->type != MZI_CONNECTION_POSTGRES)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s is not a POSTGRES CONNECTION", mzi_name_quote(connection->name)),
+				 errhint("An SSH tunnel is used by a connection to a PostgreSQL server that names it as SSH TUNNEL.")));
 	mzi_conninfo_check_rights(connection, owner);
 	look->conninfo = mzi_conninfo_build(connection, owner);
+	look->tunnel = connection->tunnel;
+	if (look->tunnel != 0)
+		look->conninfo->tunnel->learn = !XactReadOnly;
 	look->session = mzi_session_open(context, look->conninfo, MZI_SESSION_SQL,
 									 "command");
+	learn_host_key(look);
 	look->version = mzi_session_version(look->session);
 	look->findings = mzi_findings_create();
 	ask_server(look);
@@ -101,10 +123,15 @@ mzi_look_identify(MziLook *look)
 	MemoryContextSwitchTo(before);
 }
 
-/* Closes the sessions, wipes the password and frees everything. */
+/*
+ * Closes the sessions, wipes the password and frees everything.  A key of the
+ * SSH server that was learnt is recorded, now that all was well.
+ */
 void
 mzi_look_close(MziLook *look)
 {
+	if (look->host_key != NULL)
+		mzi_connection_set_host_key(look->tunnel, look->host_key);
 	mzi_conninfo_wipe(look->conninfo);
 	MemoryContextDelete(look->context);
 }

@@ -305,11 +305,14 @@ check_new_source_owner(int64 id, Oid owner)
 							connection->owner, owner, ACL_USAGE);
 }
 
-/* A connection's new owner must have the right to use its secrets. */
+/* A connection's new owner must have the right to use its secrets and tunnel. */
 static void
 check_new_connection_owner(MziName name, Oid owner)
 {
-	mzi_conninfo_check_secrets(mzi_connection_find(name, false), owner);
+	MziConnection *connection = mzi_connection_find(name, false);
+
+	mzi_conninfo_check_secrets(connection, owner);
+	mzi_conninfo_check_tunnel(connection, owner);
 }
 
 /* Gives an object that has been found to another role. */

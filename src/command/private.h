@@ -50,6 +50,13 @@ extern void mzi_option_store(const char *catalog, int64 id, List *options);
 /* ---------- cluster.c ---------- */
 extern MziCluster *mzi_cluster_for_source(const char *name, Oid role);
 
+/* ---------- ssh.c ---------- */
+extern int64 mzi_ssh_option_tunnel(const DefElem *option);
+extern char *mzi_ssh_option_host_key(const char *given);
+extern void mzi_ssh_check_type(const MziConnection *connection);
+extern void mzi_ssh_check_user(const char *user);
+extern char *mzi_ssh_try(const MziConnection *connection, bool is_new);
+
 /* ---------- look.c: the upstream as a statement sees it ---------- */
 typedef struct MziLook
 {
@@ -67,6 +74,10 @@ typedef struct MziLook
 	bool		in_recovery;
 	bool		wal_unlimited;	/* no max_slot_wal_keep_size there */
 	MziSystem	system;			/* filled by mzi_look_identify */
+	int64		tunnel;			/* the SSH tunnel that was gone through, 0 =
+								 * none */
+	char	   *host_key;		/* its server's key, learnt now; NULL =
+								 * nothing new */
 } MziLook;
 
 extern MziLook *mzi_look_open(const MziConnection *connection, Oid owner,

@@ -70,6 +70,8 @@ extern char *mzi_secret_key_file;
 extern char *mzi_application_name;
 extern char *mzi_allowed_hosts; /* for sources of non-superusers */
 extern char *mzi_cluster;		/* of new sources */
+extern char *mzi_ssh_program;
+extern int	mzi_ssh_keepalive_s;
 
 extern void mzi_settings_define(void);
 

@@ -46,6 +46,7 @@ mzi_error_classify(int sqlstate)
 		case ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED:	/* password required */
 		case ERRCODE_FEATURE_NOT_SUPPORTED:
 		case ERRCODE_CONFIGURATION_LIMIT_EXCEEDED:
+		case ERRCODE_CONFIG_FILE_ERROR: /* a program that we need is missing */
 			return MZI_ERROR_BLOCKED;
 		default:
 			break;

@@ -47,6 +47,8 @@ char	   *mzi_secret_key_file = NULL;
 char	   *mzi_application_name = NULL;
 char	   *mzi_allowed_hosts = NULL;
 char	   *mzi_cluster = NULL;
+char	   *mzi_ssh_program = NULL;
+int			mzi_ssh_keepalive_s = 10;
 
 static const struct config_enum_entry on_truncate_options[] = {
 	{"apply", MZI_TRUNCATE_APPLY, false},
@@ -206,6 +208,17 @@ define_settings_s_to_z(void)
 							"Needs an upstream of version 14 or later.",
 							&mzi_snapshot_chunk_size_mb, 1024, 0, INT_MAX / 1024,
 							PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomIntVariable("mz_ingest.ssh_keepalive",
+							"Time of silence after which an SSH tunnel asks its server whether it is there; given up when three are not answered.",
+							NULL,
+							&mzi_ssh_keepalive_s, 10, 1, 3600,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	if (process_shared_preload_libraries_in_progress)
+		DefineCustomStringVariable("mz_ingest.ssh_program",
+								   "OpenSSH client that makes the SSH tunnels.",
+								   "A name is looked for in the server's PATH.",
+								   &mzi_ssh_program, "ssh",
+								   PGC_POSTMASTER, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("mz_ingest.status_history_limit",
 							"Rows kept in mz_ingest.status_history for each source and table.",
 							NULL,

@@ -12,11 +12,12 @@
  *
  *	  sslrootcert, sslcert and sslkey hold PEM text here, not file names:
  *	  libpq gets names of private files that exist only while it connects
- *	  (tlsfiles.c).  A path given by a user is refused, for it would be read
+ *	  (privatefiles.c).  A path given by a user is refused, for it would be read
  *	  with the server's rights.
  *
  *	  The lists are sealed into the catalog as they are when a slot is left
- *	  behind, so two keywords of our own carry what is not libpq's.
+ *	  behind, so keywords of our own carry what is not libpq's; all that an
+ *	  SSH tunnel needs is among them.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,12 +31,25 @@
 /* Keywords of ours: not passed to libpq. */
 #define KEY_RESTRICTED "mz_ingest.restricted"
 #define KEY_HIDE_USER "mz_ingest.hide_user"
+#define KEY_SSH "mz_ingest.ssh_"	/* the tunnel, below */
+#define KEY_SSH_CONNECTION KEY_SSH "connection"
+#define KEY_SSH_HOST KEY_SSH "host"
+#define KEY_SSH_PORT KEY_SSH "port"
+#define KEY_SSH_USER KEY_SSH "user"
+#define KEY_SSH_HOST_KEY KEY_SSH "host_key"
+#define KEY_SSH_PRIVATE_1 KEY_SSH "private_key_1"
+#define KEY_SSH_PRIVATE_2 KEY_SSH "private_key_2"
+#define KEY_SSH_PUBLIC_1 KEY_SSH "public_key_1"
+#define KEY_SSH_PUBLIC_2 KEY_SSH "public_key_2"
 
 /* Everything that a conninfo may hold. */
 static const char *const known_keywords[] = {
 	"host", "port", "dbname", "user", "password",
 	"sslmode", "sslrootcert", "sslcert", "sslkey",
-	KEY_RESTRICTED, KEY_HIDE_USER
+	KEY_RESTRICTED, KEY_HIDE_USER,
+	KEY_SSH_CONNECTION, KEY_SSH_HOST, KEY_SSH_PORT, KEY_SSH_USER,
+	KEY_SSH_HOST_KEY, KEY_SSH_PRIVATE_1, KEY_SSH_PRIVATE_2,
+	KEY_SSH_PUBLIC_1, KEY_SSH_PUBLIC_2
 };
 
 /* Is the keyword on the fixed list? */
@@ -48,6 +62,30 @@ keyword_is_known(const char *keyword)
 			return true;
 	}
 	return false;
+}
+
+/* The same for the fields of its tunnel. */
+static void
+note_tunnel_value(MziTunnelInfo *tunnel, const char *keyword, char *value)
+{
+	if (strcmp(keyword, KEY_SSH_CONNECTION) == 0)
+		tunnel->connection = value;
+	else if (strcmp(keyword, KEY_SSH_HOST) == 0)
+		tunnel->host = value;
+	else if (strcmp(keyword, KEY_SSH_PORT) == 0)
+		tunnel->port = pg_strtoint32(value);
+	else if (strcmp(keyword, KEY_SSH_USER) == 0)
+		tunnel->user = value;
+	else if (strcmp(keyword, KEY_SSH_HOST_KEY) == 0)
+		tunnel->host_key = value;
+	else if (strcmp(keyword, KEY_SSH_PRIVATE_1) == 0)
+		tunnel->private_keys[0] = value;
+	else if (strcmp(keyword, KEY_SSH_PRIVATE_2) == 0)
+		tunnel->private_keys[1] = value;
+	else if (strcmp(keyword, KEY_SSH_PUBLIC_1) == 0)
+		tunnel->public_keys[0] = value;
+	else if (strcmp(keyword, KEY_SSH_PUBLIC_2) == 0)
+		tunnel->public_keys[1] = value;
 }
 
 /* Sets the fields of info that repeat a value of its lists. */
@@ -68,6 +106,12 @@ note_value(MziConninfo *info, const char *keyword, char *value)
 		info->restricted = true;
 	else if (strcmp(keyword, KEY_HIDE_USER) == 0)
 		info->hide_user = true;
+	else if (strncmp(keyword, KEY_SSH, strlen(KEY_SSH)) == 0)
+	{
+		if (info->tunnel == NULL)
+			info->tunnel = palloc0(sizeof(MziTunnelInfo));
+		note_tunnel_value(info->tunnel, keyword, value);
+	}
 }
 
 /* Appends one keyword; value is kept, not copied. */
@@ -145,9 +189,28 @@ add_tls(MziConninfo *info, const MziConnection *connection)
 	}
 }
 
-/* Is the text what a single host can be called? */
+/* Adds the SSH server on the way, with its keys. */
 static void
-check_host(const MziConnection *connection)
+add_tunnel(MziConninfo *info, const MziConnection *tunnel)
+{
+	add_value(info, KEY_SSH_CONNECTION, mzi_name_quote(tunnel->name));
+	add_value(info, KEY_SSH_HOST, pstrdup(tunnel->host));
+	add_value(info, KEY_SSH_PORT, psprintf("%d", tunnel->port));
+	add_value(info, KEY_SSH_USER, pstrdup(tunnel->user.text));
+	if (tunnel->host_key != NULL)
+		add_value(info, KEY_SSH_HOST_KEY, pstrdup(tunnel->host_key));
+	add_value(info, KEY_SSH_PRIVATE_1, mzi_ssh_key_reveal(tunnel->id, 1));
+	add_value(info, KEY_SSH_PRIVATE_2, mzi_ssh_key_reveal(tunnel->id, 2));
+	add_value(info, KEY_SSH_PUBLIC_1, mzi_ssh_key_public(tunnel->id, 1));
+	add_value(info, KEY_SSH_PUBLIC_2, mzi_ssh_key_public(tunnel->id, 2));
+}
+
+/*
+ * Is the text what a single host can be called?  through: it is reached
+ * through an SSH server, or is one.
+ */
+static void
+check_host(const MziConnection *connection, bool through)
 {
 	const char *host = connection->host;
 
@@ -164,16 +227,24 @@ check_host(const MziConnection *connection)
 				 errdetail("HOST names one server: a host name, an address, or the directory of a Unix-domain socket."),
 				 errhint("Correct HOST of connection %s.",
 						 mzi_name_quote(connection->name))));
+	if (through && (mzi_host_is_path(host) || host[0] == '-'))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid CONNECTION: invalid HOST \"%s\"", host),
+				 errdetail("With SSH TUNNEL, HOST is a host name or an address."),
+				 errhint("Correct HOST of connection %s.",
+						 mzi_name_quote(connection->name))));
 }
 
 /*
  * What only a superuser's connection may leave out: the host must be allowed,
- * and a password given, so that the server's own identity is never used.
+ * and a password given, so that the server's own identity is never used.  With
+ * a tunnel it is the SSH server that we connect to.
  */
 static void
-check_restricted(const MziConnection *connection)
+check_restricted(const MziConnection *connection, const MziConnection *tunnel)
 {
-	mzi_host_check_allowed(connection->host);
+	mzi_host_check_allowed(tunnel != NULL ? tunnel->host : connection->host);
 	if (connection->password_secret == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
@@ -223,8 +294,25 @@ mzi_conninfo_check_secrets(const MziConnection *connection, Oid role)
 }
 
 /*
+ * Ereports unless role may use the SSH tunnel that the connection goes
+ * through, if any.  Needs a transaction.
+ */
+void
+mzi_conninfo_check_tunnel(const MziConnection *connection, Oid role)
+{
+	MziConnection *tunnel;
+
+	if (connection->tunnel == 0)
+		return;
+	tunnel = mzi_connection_load(connection->tunnel);
+	if (!mzi_acl_allows("connection", tunnel->id, tunnel->owner, role, ACL_USAGE))
+		mzi_conninfo_refuse_use("connection", tunnel->name, role, tunnel->owner,
+								ACL_USAGE);
+}
+
+/*
  * Ereports unless owner may use the connection, and the connection's owner its
- * secrets: whoever owns a connection can send the password where he wants.
+ * secrets and its tunnel: whoever owns a connection can send the password where he wants.
  * They could when it was made; roles change.  Needs a transaction.
  */
 void
@@ -234,6 +322,7 @@ mzi_conninfo_check_rights(const MziConnection *connection, Oid owner)
 		mzi_conninfo_refuse_use("connection", connection->name, owner,
 								connection->owner, ACL_USAGE);
 	mzi_conninfo_check_secrets(connection, connection->owner);
+	mzi_conninfo_check_tunnel(connection, connection->owner);
 }
 
 /*
@@ -247,12 +336,15 @@ mzi_conninfo_build(const MziConnection *connection, Oid owner)
 {
 	MziConninfo *info = palloc0(sizeof(MziConninfo));
 	char	   *user = text_or_secret(&connection->user);
+	MziConnection *tunnel = connection->tunnel == 0 ? NULL :
+	mzi_connection_load(connection->tunnel);
 	bool		restricted = !superuser_arg(owner) ||
-	!superuser_arg(connection->owner);
+	!superuser_arg(connection->owner) ||
+	(tunnel != NULL && !superuser_arg(tunnel->owner));
 
-	check_host(connection);
+	check_host(connection, tunnel != NULL);
 	if (restricted)
-		check_restricted(connection);
+		check_restricted(connection, tunnel);
 	if (user == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -271,15 +363,43 @@ mzi_conninfo_build(const MziConnection *connection, Oid owner)
 		add_value(info, KEY_RESTRICTED, pstrdup("1"));
 	if (connection->user.secret != 0)
 		add_value(info, KEY_HIDE_USER, pstrdup("1"));
+	if (tunnel != NULL)
+		add_tunnel(info, tunnel);
 	return info;
 }
 
-/*
- * The same from lists that an earlier conninfo had; they are copied.  A
- * keyword that is not ours is an error: the lists may come from a dump.
- */
+/* The same for an SSH TUNNEL connection by itself, to try it. */
 MziConninfo *
-mzi_conninfo_from_lists(List *keywords, List *values)
+mzi_conninfo_build_tunnel(const MziConnection *connection, Oid owner)
+{
+	MziConninfo *info = palloc0(sizeof(MziConninfo));
+
+	check_host(connection, true);
+	if (!superuser_arg(owner) || !superuser_arg(connection->owner))
+	{
+		mzi_host_check_allowed(connection->host);
+		add_value(info, KEY_RESTRICTED, pstrdup("1"));
+	}
+	add_tunnel(info, connection);
+	return info;
+}
+
+/* Is everything there that a tunnel cannot do without? */
+static bool
+tunnel_is_complete(const MziTunnelInfo *tunnel)
+{
+	return tunnel->connection != NULL && tunnel->host != NULL &&
+		tunnel->port != 0 && tunnel->user != NULL &&
+		tunnel->private_keys[0] != NULL && tunnel->private_keys[1] != NULL &&
+		tunnel->public_keys[0] != NULL && tunnel->public_keys[1] != NULL;
+}
+
+/*
+ * A conninfo of copies.  A keyword that is not ours is an error: the lists may
+ * come from a dump.
+ */
+static MziConninfo *
+copy_lists(List *keywords, List *values)
 {
 	MziConninfo *info = palloc0(sizeof(MziConninfo));
 	ListCell   *key;
@@ -294,8 +414,18 @@ mzi_conninfo_from_lists(List *keywords, List *values)
 					 errhint("Remove the entry from mz_ingest.orphan_slot and drop the slot on the upstream server by hand.")));
 		add_value(info, lfirst(key), pstrdup(lfirst(value)));
 	}
+	return info;
+}
+
+/* The same from lists that an earlier conninfo had; they are copied. */
+MziConninfo *
+mzi_conninfo_from_lists(List *keywords, List *values)
+{
+	MziConninfo *info = copy_lists(keywords, values);
+
 	if (info->host == NULL || info->port == 0 || info->database == NULL ||
-		info->user == NULL)
+		info->user == NULL ||
+		(info->tunnel != NULL && !tunnel_is_complete(info->tunnel)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("incomplete connection parameters"),
@@ -307,7 +437,18 @@ mzi_conninfo_from_lists(List *keywords, List *values)
 MziConninfo *
 mzi_conninfo_copy(const MziConninfo *info)
 {
-	return mzi_conninfo_from_lists(info->keywords, info->values);
+	MziConninfo *copy = copy_lists(info->keywords, info->values);
+
+	if (info->tunnel != NULL)
+		copy->tunnel->learn = info->tunnel->learn;
+	return copy;
+}
+
+/* The SSH server's key was learnt: no other is taken by later sessions. */
+void
+mzi_conninfo_set_host_key(MziConninfo *info, const char *host_key)
+{
+	add_value(info, KEY_SSH_HOST_KEY, pstrdup(host_key));
 }
 
 /*

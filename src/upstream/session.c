@@ -20,6 +20,9 @@
  *	  (mzi_session_wait_end), so that the process's own loop does not lose a
  *	  wake-up.
  *
+ *	  With an SSH tunnel the addresses are those of the SSH server, and libpq
+ *	  connects to our own end of the tunnel (tunnel.c).
+ *
  *	  Closing: deletes the session's context.  Sessions that are open when
  *	  the process ends are closed by on_proc_exit: the upstream is told at
  *	  once and key files do not outlive us.
@@ -99,6 +102,7 @@ drop_connection(MziSession *session)
 	if (session->conn != NULL)
 		PQfinish(session->conn);
 	session->conn = NULL;
+	mzi_tunnel_stop(session);
 	if (session->fd_reserved)
 		ReleaseExternalFD();
 	session->fd_reserved = false;
@@ -112,7 +116,7 @@ release_session(void *arg)
 
 	drop_connection(session);
 	mzi_encoding_forget(session);
-	mzi_tls_files_remove(session);
+	mzi_private_files_remove(session);
 	if (session->info != NULL)
 		mzi_conninfo_wipe(session->info);
 	dlist_delete(&session->node);
@@ -185,6 +189,25 @@ wait_once(MziSession *session, uint32 events, long timeout_ms)
 		else
 			happened = event.events;
 	}
+	if (happened & WL_LATCH_SET)
+	{
+		ResetLatch(MyLatch);
+		session->latch_seen = true;
+	}
+	CHECK_FOR_INTERRUPTS();
+	return happened;
+}
+
+/* The same for another descriptor than libpq's; see session_private.h. */
+int
+mzi_session_wait_other(MziSession *session, pgsocket descriptor, uint32 events,
+					   long timeout_ms)
+{
+	int			happened = WaitLatchOrSocket(MyLatch,
+											 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+											 WL_TIMEOUT | events,
+											 descriptor, timeout_ms, PG_WAIT_EXTENSION);
+
 	if (happened & WL_LATCH_SET)
 	{
 		ResetLatch(MyLatch);
@@ -298,12 +321,15 @@ add_conninfo(MziSession *session, Parameters *parameters)
 
 		if (strncmp(keyword, "mz_ingest.", 10) == 0)
 			continue;
+		/* that of our end of the tunnel is added with each attempt */
+		if (session->info->tunnel != NULL && strcmp(keyword, "port") == 0)
+			continue;
 		if (strcmp(keyword, "sslrootcert") == 0 || strcmp(keyword, "sslcert") == 0 ||
 			strcmp(keyword, "sslkey") == 0)
 		{
 			root |= strcmp(keyword, "sslrootcert") == 0;
 			certificate |= strcmp(keyword, "sslcert") == 0;
-			setting = mzi_tls_file_write(session, keyword, setting);
+			setting = mzi_private_file_write(session, keyword, setting);
 		}
 		add_parameter(parameters, keyword, setting);
 	}
@@ -381,11 +407,11 @@ start_without_environment(const Parameters *parameters)
 }
 
 /*
- * Polls until the connection stands, fails or the deadline passes.  Returns
- * NULL when it stands.
+ * Polls until the connection stands, fails or the deadline passes (then
+ * *timed_out is set).  Returns NULL when it stands.
  */
 static MziConnectFailure *
-poll_connection(MziSession *session, TimestampTz deadline)
+poll_connection(MziSession *session, TimestampTz deadline, bool *timed_out)
 {
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 	ConnStatusType stage = CONNECTION_STARTED;
@@ -396,7 +422,10 @@ poll_connection(MziSession *session, TimestampTz deadline)
 		int			happened;
 
 		if (left <= 0)
+		{
+			*timed_out = true;
 			return mzi_connect_failure(session->info, session->kind, NULL, stage);
+		}
 		happened = mzi_session_wait(session, status == PGRES_POLLING_READING ?
 									WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE, left);
 		if ((happened & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE)) == 0)
@@ -412,8 +441,9 @@ poll_connection(MziSession *session, TimestampTz deadline)
 }
 
 /*
- * Tries one address (NULL = the host is a socket directory).  Returns NULL
- * when the session is connected.
+ * Tries one address (NULL = the host is a socket directory), which with a
+ * tunnel is that of the SSH server.  Returns NULL when the session is
+ * connected.
  */
 static MziConnectFailure *
 try_address(MziSession *session, const Parameters *common,
@@ -421,8 +451,15 @@ try_address(MziSession *session, const Parameters *common,
 {
 	Parameters	parameters = *common;
 	MziConnectFailure *failure;
+	bool		tunnelled = session->info->tunnel != NULL;
+	bool		timed_out = false;
 
-	if (address != NULL)
+	if (tunnelled)
+	{
+		add_parameter(&parameters, "hostaddr", "127.0.0.1");
+		add_parameter(&parameters, "port", psprintf("%d", mzi_tunnel_listen(session)));
+	}
+	else if (address != NULL)
 		add_parameter(&parameters, "hostaddr", address->text);
 	if (!AcquireExternalFD())
 		ereport(ERROR,
@@ -438,7 +475,11 @@ try_address(MziSession *session, const Parameters *common,
 	/* the only way to learn the SQLSTATE of a refused connection */
 	PQsetErrorVerbosity(session->conn, PQERRORS_VERBOSE);
 	PQsetNoticeReceiver(session->conn, ignore_notice, NULL);
-	failure = poll_connection(session, deadline);
+	if (tunnelled && PQstatus(session->conn) != CONNECTION_BAD)
+		mzi_tunnel_start(session, address, deadline);
+	failure = poll_connection(session, deadline, &timed_out);
+	if (failure != NULL && tunnelled)
+		failure = mzi_tunnel_failure(session, failure, timed_out);
 	if (failure != NULL)
 		drop_connection(session);
 	return failure;
@@ -449,16 +490,20 @@ static void
 connect_session(MziSession *session, TimestampTz deadline)
 {
 	List	   *addresses = list_make1(NULL);
+
+	/* whom we reach from here; what lies behind a tunnel is resolved there */
+	const char *host = session->info->tunnel != NULL ?
+	session->info->tunnel->host : session->info->host;
 	Parameters	parameters = {0};
 	MziConnectFailure *failure = NULL;
 	int			tried = 0;
 	ListCell   *cell;
 
-	if (!mzi_host_is_path(session->info->host))
+	if (!mzi_host_is_path(host))
 	{
-		addresses = mzi_resolve(session->info->host, deadline);
+		addresses = mzi_resolve(host, deadline);
 		if (session->info->restricted)
-			mzi_host_check_addresses(session->info->host, addresses);
+			mzi_host_check_addresses(host, addresses);
 	}
 	add_conninfo(session, &parameters);
 	add_session_parameters(session, &parameters);
@@ -473,7 +518,9 @@ connect_session(MziSession *session, TimestampTz deadline)
 		if (failure == NULL || failure->answered)
 			break;
 	}
-	mzi_tls_files_remove(session);
+	if (failure == NULL)
+		mzi_tunnel_established(session);
+	mzi_private_files_remove(session);
 	if (failure != NULL)
 		mzi_raise_connect(session->info, failure);
 }
@@ -535,8 +582,8 @@ pin_version_settings(MziSession *session, long timeout_ms)
 }
 
 /* Makes an unconnected session in a context of its own below owner. */
-static MziSession *
-create_session(MemoryContext owner, MziSessionKind kind, const char *purpose)
+MziSession *
+mzi_session_create(MemoryContext owner, MziSessionKind kind, const char *purpose)
 {
 	MemoryContext context = AllocSetContextCreate(owner, "mz_ingest session",
 												  ALLOCSET_SMALL_SIZES);
@@ -560,7 +607,7 @@ MziSession *
 mzi_session_open_within(MemoryContext owner, const MziConninfo *info,
 						MziSessionKind kind, const char *purpose, long timeout_ms)
 {
-	MziSession *session = create_session(owner, kind, purpose);
+	MziSession *session = mzi_session_create(owner, kind, purpose);
 	MemoryContext old = MemoryContextSwitchTo(session->context);
 
 	PG_TRY();

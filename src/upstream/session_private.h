@@ -15,6 +15,7 @@
 #define MZI_SESSION_PRIVATE_H
 
 #include "lib/ilist.h"
+#include "lib/stringinfo.h"
 #include "libpq-fe.h"
 #include "upstream/upstream.h"
 #include "utils/palloc.h"
@@ -24,6 +25,15 @@
 
 /* The oldest and the newest upstream this code was written for. */
 #define MZI_UPSTREAM_VERSION_MIN 110000
+
+/* A program that runs for a session; see child.c. */
+typedef struct MziChild
+{
+	pid_t		pid;			/* 0 = none */
+	int			errors;			/* its standard error, to be read; -1 = none */
+} MziChild;
+
+typedef struct MziTunnel MziTunnel;
 
 struct MziSession
 {
@@ -38,7 +48,9 @@ struct MziSession
 	WaitEventSet *wait_set;		/* latch and socket; NULL while connecting */
 	int			socket_position;	/* of the socket in wait_set */
 	uint32		socket_events;	/* what wait_set waits for on the socket */
-	char	   *tls_directory;	/* of the PEM files; NULL when removed */
+	char	   *private_directory;	/* of keys and certificates; NULL when
+									 * removed */
+	MziTunnel  *tunnel;			/* NULL = the way is direct */
 	char	   *buffer;			/* CopyData handed out last; libpq's malloc */
 	uint32		rows_read;		/* CopyData messages, for interrupts */
 	uint64		rows_sent;		/* by the last COPY, as its command tag says */
@@ -62,6 +74,17 @@ extern char *mzi_encoding_follow_upstream(MziSession *session, char *statement);
 extern void mzi_encoding_forget(MziSession *session);
 
 /* ---------- session.c ---------- */
+
+/* An unconnected session in a context of its own below owner. */
+extern MziSession *mzi_session_create(MemoryContext owner, MziSessionKind kind,
+									  const char *purpose);
+
+/*
+ * One wait for the latch, another descriptor of the session's or the timeout;
+ * resets the latch and looks at interrupts.  Returns WL_* bits.
+ */
+extern int	mzi_session_wait_other(MziSession *session, pgsocket descriptor,
+								   uint32 events, long timeout_ms);
 
 /* As mzi_session_open, with a time limit of its own. */
 extern MziSession *mzi_session_open_within(MemoryContext owner,
@@ -129,6 +152,7 @@ typedef struct MziConnectFailure
 	char	   *message;		/* cleaned, without prefix */
 	char	   *detail;			/* NULL = none */
 	char	   *hint;			/* NULL = none */
+	bool		in_tunnel;		/* on the way, not at the upstream server */
 } MziConnectFailure;
 
 extern MziConnectFailure *mzi_connect_failure(const MziConninfo *info,
@@ -162,11 +186,43 @@ extern bool mzi_host_is_path(const char *host);
 extern void mzi_host_check_allowed(const char *host);
 extern void mzi_host_check_addresses(const char *host, List *addresses);
 
-/* ---------- tlsfiles.c ---------- */
+/* ---------- privatefiles.c ---------- */
+
+#define MZI_FILE_SSH_KEY_1 "ssh_key_1"
+#define MZI_FILE_SSH_KEY_2 "ssh_key_2"
+#define MZI_FILE_KNOWN_HOSTS "known_hosts"
 
 /* Writes value to a fresh 0600 file of the session; returns its name. */
-extern char *mzi_tls_file_write(MziSession *session, const char *name,
-								const char *value);
-extern void mzi_tls_files_remove(MziSession *session);
+extern char *mzi_private_file_write(MziSession *session, const char *name,
+									const char *value);
+extern void mzi_private_files_remove(MziSession *session);
+extern void mzi_private_files_remove_ssh(MziSession *session);
+
+/* ---------- child.c: a program as a child process, without a shell ---------- */
+
+extern char *mzi_child_find(const char *program);	/* its path, NULL = none */
+extern void mzi_child_start(MziChild *child, const char *path,
+							char *const *arguments, int in_and_out);
+extern bool mzi_child_read(MziChild *child, StringInfo errors);
+extern void mzi_child_stop(MziChild *child);
+
+/* ---------- tunnel.c: the way through an SSH server ---------- */
+
+extern int	mzi_tunnel_listen(MziSession *session);
+extern void mzi_tunnel_start(MziSession *session, const MziAddress *address,
+							 TimestampTz deadline);
+extern void mzi_tunnel_established(MziSession *session);
+extern MziConnectFailure *mzi_tunnel_failure(MziSession *session,
+											 MziConnectFailure *failure,
+											 bool timed_out);
+extern char *mzi_tunnel_last_words(MziSession *session);
+extern void mzi_tunnel_stop(MziSession *session);
+
+/* ---------- tunnel_error.c: what ssh says ---------- */
+
+extern bool mzi_ssh_logged_in(const char *words);
+extern char *mzi_ssh_last_line(const MziConninfo *info, const char *words);
+extern MziConnectFailure *mzi_ssh_failure(const MziConninfo *info,
+										  const char *words, bool timed_out);
 
 #endif							/* MZI_SESSION_PRIVATE_H */

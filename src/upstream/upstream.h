@@ -19,6 +19,21 @@
 
 /* ---------- conninfo.c: libpq keywords of a connection ---------- */
 
+/* An SSH server on the way; the texts point into the values of its conninfo. */
+typedef struct MziTunnelInfo
+{
+	char	   *connection;		/* name of the SSH TUNNEL connection, quoted
+								 * as SQL needs it */
+	char	   *host;
+	int			port;
+	char	   *user;
+	char	   *host_key;		/* lines of type and base64; NULL = not known */
+	bool		learn;			/* take the host's key when none is known */
+	char	   *private_keys[2];	/* texts of files: wipe, never print */
+	char	   *public_keys[2]; /* lines of authorized_keys; the first NULL
+								 * when they are not to be shown */
+} MziTunnelInfo;
+
 typedef struct MziConninfo
 {
 	char	   *host;
@@ -32,6 +47,7 @@ typedef struct MziConninfo
 	bool		restricted;		/* an owner is no superuser: address rules and
 								 * a used password at each connect */
 	bool		hide_user;		/* the user name came from a secret */
+	MziTunnelInfo *tunnel;		/* NULL = the way is direct */
 } MziConninfo;
 
 /*
@@ -42,6 +58,13 @@ typedef struct MziConninfo
 extern MziConninfo *mzi_conninfo_build(const MziConnection *connection, Oid owner);
 
 /*
+ * The same for an SSH TUNNEL connection: only the tunnel is in it.  For
+ * mzi_tunnel_validate.
+ */
+extern MziConninfo *mzi_conninfo_build_tunnel(const MziConnection *connection,
+											  Oid owner);
+
+/*
  * Ereport unless the role may (still) use the connection, and its secrets.
  * To be called before a connection is used for anything but clearing up.
  */
@@ -49,6 +72,10 @@ extern void mzi_conninfo_check_rights(const MziConnection *connection, Oid owner
 extern void mzi_conninfo_refuse_use(const char *kind, MziName name, Oid role,
 									Oid owner, AclMode mode);
 extern void mzi_conninfo_check_secrets(const MziConnection *connection, Oid role);
+extern void mzi_conninfo_check_tunnel(const MziConnection *connection, Oid role);
+
+/* The key by which a tunnel's server is known from now on. */
+extern void mzi_conninfo_set_host_key(MziConninfo *info, const char *host_key);
 extern MziConninfo *mzi_conninfo_from_lists(List *keywords, List *values);
 extern MziConninfo *mzi_conninfo_copy(const MziConninfo *info);
 
@@ -75,6 +102,9 @@ extern MziSession *mzi_session_open(MemoryContext owner, const MziConninfo *info
 									MziSessionKind kind, const char *purpose);
 extern void mzi_session_close(MziSession *session); /* NULL is fine */
 extern int	mzi_session_version(const MziSession *session); /* 150018 */
+
+/* The SSH server's key, learnt at this connect; NULL = nothing new. */
+extern const char *mzi_session_host_key(const MziSession *session);
 extern bool mzi_session_is_encrypted(const MziSession *session);
 extern pgsocket mzi_session_socket(const MziSession *session);
 
@@ -129,6 +159,14 @@ extern uint64 mzi_copy_rows(const MziSession *session);
 /* Quoting for statements sent upstream (text verified first). */
 extern char *mzi_quote_identifier(const char *name);
 extern char *mzi_quote_literal(const char *text);
+
+/* ---------- tunnel.c: the way through an SSH server ---------- */
+
+/*
+ * Logs in at the SSH server and out again; ereports when that fails.  Returns
+ * the server's key if it was learnt now, else NULL.
+ */
+extern char *mzi_tunnel_validate(const MziConninfo *info);
 
 /* ---------- replication.c: walsender commands and the stream ---------- */
 

@@ -160,12 +160,15 @@ mzi_raise_lost(MziSession *session)
 	char	   *reason = mzi_conninfo_clean_text(session->info,
 												 PQerrorMessage(session->conn));
 
+	char	   *tunnel = mzi_tunnel_last_words(session);
+
 	reason[strcspn(reason, "\n")] = '\0';	/* libpq goes on guessing */
 	session->broken = true;
 	mzi_session_wait_end(session);
 	ereport(ERROR,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 errmsg("connection closed"),
+			 tunnel != NULL ? errdetail("The SSH tunnel has ended: %s", tunnel) :
 			 reason[0] != '\0' ? errdetail_internal("%s", reason) :
 			 errdetail("The connection to the upstream server cannot be used any more."),
 			 errhint("Should it not come back by itself, look at the upstream server's log and at the network."),
@@ -324,6 +327,15 @@ mzi_connect_failure(const MziConninfo *info, MziSessionKind kind,
 void
 mzi_raise_connect(const MziConninfo *info, const MziConnectFailure *failure)
 {
+	if (failure->in_tunnel)
+		ereport(ERROR,
+				(errcode(failure->sqlstate),
+				 errmsg("failed to connect to the remote host: %s", failure->message),
+				 failure->detail ? errdetail_internal("%s", failure->detail) :
+				 errdetail("The SSH server is host \"%s\", port %d, user \"%s\".",
+						   info->tunnel->host, info->tunnel->port, info->tunnel->user),
+				 failure->hint ? errhint("%s", failure->hint) :
+				 errhint("See that the SSH server runs, listens on that address and can be reached from here.")));
 	ereport(ERROR,
 			(errcode(failure->sqlstate),
 			 errmsg("error connecting to server: %s", failure->message),

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
- * tlsfiles.c
- *	  Certificates and keys as files, for as long as libpq reads them.
+ * privatefiles.c
+ *	  Certificates and keys as files, for as long as somebody reads them.
  *
  * NOTES
- *	  libpq takes certificates and keys only from files.  A session that
- *	  needs them makes a directory of its own (0700) with a random name under
- *	  base/pgsql_tmp, writes 0600 files there, and removes all of it as soon
- *	  as the connection stands or has failed.
+ *	  libpq takes certificates and keys only from files, and so does ssh.  A
+ *	  session that needs them makes a directory of its own (0700) with a
+ *	  random name under base/pgsql_tmp, writes 0600 files there, and removes
+ *	  all of it as soon as the connection stands or has failed.
  *
  *	  The place and the name's beginning are those of PostgreSQL's temporary
  *	  files: what a crash leaves is removed at the next start, and base
@@ -27,7 +27,10 @@
 #include "upstream/session_private.h"
 
 /* The files a directory of ours can hold. */
-static const char *const file_names[] = {"sslrootcert", "sslcert", "sslkey"};
+static const char *const tls_names[] = {"sslrootcert", "sslcert", "sslkey"};
+static const char *const ssh_names[] = {
+	MZI_FILE_SSH_KEY_1, MZI_FILE_SSH_KEY_2, MZI_FILE_KNOWN_HOSTS
+};
 
 /* Makes the session's directory. */
 static void
@@ -52,23 +55,23 @@ make_directory(MziSession *session)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create directory \"%s\": %m", path)));
-	session->tls_directory = path;
+	session->private_directory = path;
 }
 
 /*
  * Writes a value to a file of the session and returns the file's name, which
- * lives as long as the session.  name is one of file_names.
+ * lives as long as the session.  name is one of the above.
  */
 char *
-mzi_tls_file_write(MziSession *session, const char *name, const char *value)
+mzi_private_file_write(MziSession *session, const char *name, const char *value)
 {
 	char	   *path = MemoryContextAlloc(session->context, MAXPGPATH);
 	size_t		length = strlen(value);
 	int			fd;
 
-	if (session->tls_directory == NULL)
+	if (session->private_directory == NULL)
 		make_directory(session);
-	snprintf(path, MAXPGPATH, "%s/%s", session->tls_directory, name);
+	snprintf(path, MAXPGPATH, "%s/%s", session->private_directory, name);
 	fd = OpenTransientFilePerm(path, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY,
 							   S_IRUSR | S_IWUSR);
 	if (fd < 0)
@@ -91,22 +94,38 @@ mzi_tls_file_write(MziSession *session, const char *name, const char *value)
 	return path;
 }
 
+/* Removes those of the files that are there. */
+static void
+remove_files(const MziSession *session, const char *const *names, int count)
+{
+	char		path[MAXPGPATH];
+
+	for (int i = 0; i < count; i++)
+	{
+		snprintf(path, sizeof(path), "%s/%s", session->private_directory, names[i]);
+		(void) unlink(path);
+	}
+}
+
+/* Removes what one ssh has read, before another one is started. */
+void
+mzi_private_files_remove_ssh(MziSession *session)
+{
+	if (session->private_directory != NULL)
+		remove_files(session, ssh_names, lengthof(ssh_names));
+}
+
 /*
  * Removes the session's files and directory, if it has any.  Never fails: it
  * runs while an error is being handled and while the process ends.
  */
 void
-mzi_tls_files_remove(MziSession *session)
+mzi_private_files_remove(MziSession *session)
 {
-	char		path[MAXPGPATH];
-
-	if (session->tls_directory == NULL)
+	if (session->private_directory == NULL)
 		return;
-	for (int i = 0; i < lengthof(file_names); i++)
-	{
-		snprintf(path, sizeof(path), "%s/%s", session->tls_directory, file_names[i]);
-		(void) unlink(path);
-	}
-	(void) rmdir(session->tls_directory);
-	session->tls_directory = NULL;
+	remove_files(session, tls_names, lengthof(tls_names));
+	remove_files(session, ssh_names, lengthof(ssh_names));
+	(void) rmdir(session->private_directory);
+	session->private_directory = NULL;
 }
