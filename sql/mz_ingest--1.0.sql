@@ -1177,7 +1177,8 @@ GRANT EXECUTE ON FUNCTION mz_internal.may_read(oid) TO PUBLIC;
 CREATE FUNCTION mz_internal.error_namespace(message text, sqlstate text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-  WHEN message ^@ 'ssh: ' THEN 'ssh'
+  WHEN message ^@ 'ssh: ' OR message ^@ 'failed to connect to the remote host: '
+    OR message ^@ 'error setting up ssh: ' THEN 'ssh'
   WHEN sqlstate IN ('MZ010', 'MZ012', 'MZ015') THEN 'internal'
   ELSE 'postgres'
 END;

@@ -272,13 +272,15 @@ apply_options(MziConnection *connection, List *options)
 
 /* Raises unless a text option has been given. */
 static void
-require_text(const char *value, const char *option)
+require_text(const char *value, const char *option, MziConnectionType type)
 {
 	if (value == NULL || value[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s option is required", option),
-				 errhint("A connection needs host, database and one of \"user\" and user_secret; an SSH tunnel needs host and \"user\".")));
+				 type == MZI_CONNECTION_SSH_TUNNEL ?
+				 errhint("An SSH tunnel needs host and \"user\".") :
+				 errhint("A connection needs host, database and one of \"user\" and user_secret.")));
 }
 
 /* What must hold of a connection as a whole. */
@@ -288,16 +290,16 @@ check_complete(const MziConnection *connection)
 	const MziTextOrSecret *certificate = &connection->ssl_certificate;
 	bool		has_certificate = certificate->text !=NULL || certificate->secret != 0;
 
-	require_text(connection->host, "HOST");
+	require_text(connection->host, "HOST", connection->type);
 	if (connection->type == MZI_CONNECTION_SSH_TUNNEL)
 	{
-		require_text(connection->user.text, "USER");
+		require_text(connection->user.text, "USER", connection->type);
 		mzi_ssh_check_user(connection->user.text);
 		return;
 	}
-	require_text(connection->database, "DATABASE");
+	require_text(connection->database, "DATABASE", connection->type);
 	if (connection->user.secret == 0)
-		require_text(connection->user.text, "USER");
+		require_text(connection->user.text, "USER", connection->type);
 	if (has_certificate != (connection->ssl_key_secret != 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -67,7 +67,7 @@ sub ssh_clients
 	return grep {
 		open(my $handle, '<', "/proc/$_/cmdline");
 		my $line = $handle ? <$handle> // '' : '';
-		$line =~ /^ssh\0.*\0-p\0$port\0/s
+		$line =~ /^ssh\x00.*\x00-p\x00$port\x00/s
 	} map { m{(\d+)} } glob '/proc/[0-9]*';
 }
 
@@ -101,7 +101,6 @@ $up->safe_psql('postgres', q{UPDATE t SET v = 'changed' WHERE id % 3 = 0});
 caught_up($down, 's');
 tables_equal($up, $down, 't', 'followed through it');
 is($up->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE usename = 'tunnelled' AND client_port = -1}), '0', 'over TCP');
-diag(`ps -eo pid,args | grep ssh | tr '\\0' ' '`);
 is(scalar(ssh_clients()), scalar(ssh_processes()), 'each ssh is a child of the worker');
 is(join(' ', map { sprintf '%s', $_ } glob("$temporary/*mz_ingest*")), '', 'no key is left on the disk');
 
