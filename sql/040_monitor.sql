@@ -27,7 +27,8 @@ WHERE c.relnamespace = 'mz_ingest'::regnamespace AND c.relkind IN ('v', 'r')
     OR has_table_privilege('regress_monitor_other', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'));
 SELECT p.oid::regprocedure FROM pg_proc p
 WHERE p.pronamespace = 'mz_ingest'::regnamespace AND has_function_privilege('regress_monitor_other', p.oid, 'EXECUTE')
-  AND p.proname ~ '^(stat|orphan|is_|forget|remove|guard)';
+  AND p.proname ~ '^(stat|orphan|is_|forget|remove|guard)'
+  ORDER BY p.oid::regprocedure::text;
 -- no column of a view could show a secret
 SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'mz_ingest'::regnamespace AND c.relkind = 'v' AND (a.atttypid = 'bytea'::regtype OR a.attname ~ 'sealed|conninfo');
