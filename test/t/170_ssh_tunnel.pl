@@ -173,6 +173,8 @@ $ssh->new_host_key;
 $ssh->start;
 wait_for($down, q{SELECT error_class = 'blocked' AND message = 'failed to connect to the remote host: Host key verification failed.' AND hint LIKE '%reset => ''{host_key}''%' FROM mz_ingest.stat_source});
 pass('another host key stops the source, and the status says what to do');
+wait_for($down, q{SELECT error = 'ssh: failed to connect to the remote host: Host key verification failed.' AND details->'namespaced' ? 'ssh' FROM mz_internal.mz_source_statuses WHERE name = 's'});
+pass("so does Materialize's view of it");
 refuses('another host key', qr/Host key verification failed\.\n.*shows another key than the one known of it, with fingerprint SHA256:/s,
 	q{SELECT mz_ingest.validate_connection('c')});
 is(of_bastion('host_key'), $known, 'it is not taken over');
@@ -286,6 +288,20 @@ $ssh->start;
 wait_for($up, 'SELECT count(*) = 0 FROM pg_replication_slots');
 pass('and gone when it is back, although the connection was dropped');
 wait_for($down, 'SELECT count(*) = 0 FROM mz_ingest.orphan_slots');
+
+# ---- nor is it left behind when the whole extension goes
+
+$down->safe_psql('postgres', "SELECT mz_ingest.create_connection('bastion', type => 'ssh tunnel', host => '127.0.0.1', port => "
+	  . $ssh->port . ', "user" => ' . quote_sql($ssh->user) . ', host_key => ' . quote_sql($ssh->host_key) . ')');
+$ssh->authorize(of_bastion('public_key_2'));
+create_connection($down, 'c', $up, user => 'tunnelled', ssh_tunnel => 'bastion');
+$down->safe_psql('postgres', 'DROP TABLE IF EXISTS t');
+create_source($down, 's', connection => 'c', publication => 'p', all_tables => 1);
+caught_up($down, 's');
+$down->safe_psql('postgres', 'DROP EXTENSION mz_ingest CASCADE');
+wait_for($up, 'SELECT count(*) = 0 FROM pg_replication_slots');
+pass('the slot is dropped through a tunnel that only a file knows of');
+$down->safe_psql('postgres', 'CREATE EXTENSION mz_ingest');
 
 # ---- no program
 
