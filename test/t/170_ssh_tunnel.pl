@@ -165,6 +165,18 @@ for my $round (1 .. 3)
 	tables_equal($up, $down, 't', "SSH server killed and started again, round $round");
 }
 
+# ---- the tunnel says nothing any more, and does not end either
+
+my @silenced = $ssh->sessions;
+cmp_ok(scalar(@silenced), '>=', 2, 'sessions of the SSH server');
+kill 'STOP', @silenced;
+my $since = time;
+$up->safe_psql('postgres', q{INSERT INTO t SELECT nextval('ids'), 'into a silent tunnel' FROM generate_series(1, 100)});
+caught_up($down, 's');
+cmp_ok(time - $since, '<', 45, 'a silent tunnel is found by mz_ingest.ssh_keepalive, long before mz_ingest.receiver_timeout');
+tables_equal($up, $down, 't', 'after a silent tunnel');
+kill 'KILL', @silenced;
+
 # ---- another server in its place
 
 my $known = of_bastion('host_key');
