@@ -534,6 +534,6 @@ mzi_snapshot_copy(MziSession *sql, const MziSource *source,
 	feed = NULL;
 	MemoryContextSwitchTo(caller);
 	pfree(context.cure);
-	pgstat_report_stat(false);
+	pgstat_report_stat(true);	/* before ANALYZE sets its count to 0 */
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
