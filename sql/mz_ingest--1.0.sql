@@ -713,7 +713,8 @@ CREATE FUNCTION mz_ingest.stat_get_source(
   OUT hint text,
   OUT error_since timestamptz,
   OUT failures integer,
-  OUT next_retry timestamptz
+  OUT next_retry timestamptz,
+  OUT complete_time timestamptz
 ) RETURNS record
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'mzi_sql_stat_get_source';
@@ -922,7 +923,7 @@ CROSS JOIN LATERAL (SELECT
     coalesce(g.applied_lsn, p.end_lsn) AS applied_lsn,
     CASE WHEN coalesce(g.applied_lsn, p.end_lsn) >= g.upstream_lsn
       THEN coalesce(g.last_msg_receipt_time, g.last_commit_time, p.committed_at)
-      ELSE coalesce(g.last_commit_time, p.committed_at)
+      ELSE greatest(coalesce(g.last_commit_time, p.committed_at), g.complete_time)
     END AS known_at) l;
 COMMENT ON VIEW mz_ingest.stat_source IS 'sources: state, worker, positions, lag, counters, last failure';
 COMMENT ON COLUMN mz_ingest.stat_source.pid IS 'process that follows the stream; NULL when none runs';
@@ -934,7 +935,7 @@ COMMENT ON COLUMN mz_ingest.stat_source.durable_lsn IS 'everything before it sur
 COMMENT ON COLUMN mz_ingest.stat_source.reported_lsn IS 'confirmed to the slot: the upstream may remove WAL before it';
 COMMENT ON COLUMN mz_ingest.stat_source.upstream_lsn IS 'end of the upstream''s WAL when it was last heard of';
 COMMENT ON COLUMN mz_ingest.stat_source.lag_bytes IS 'upstream WAL that has not been applied';
-COMMENT ON COLUMN mz_ingest.stat_source.lag_time IS '0 when everything known of the upstream is applied; else the age of the last applied upstream commit (while disconnected: the time since the upstream was last heard)';
+COMMENT ON COLUMN mz_ingest.stat_source.lag_time IS '0 when everything known of the upstream is applied; else the age of the last applied upstream commit, or of the last look at the upstream''s WAL that has been reached (while disconnected: the time since the upstream was last heard)';
 COMMENT ON COLUMN mz_ingest.stat_source.waiting_for_pid IS 'local process that holds a lock on a shadow table and keeps changes from being applied';
 COMMENT ON COLUMN mz_ingest.stat_source.error_class IS 'transient (heals by itself), blocked (an operator must act, tried again slowly) or definite (stopped)';
 COMMENT ON COLUMN mz_ingest.stat_source.hint IS 'what to do';
@@ -1126,6 +1127,16 @@ LANGUAGE C STABLE STRICT PARALLEL RESTRICTED ROWS 5
 AS 'MODULE_PATHNAME', 'mzi_sql_own_addresses';
 COMMENT ON FUNCTION mz_ingest.own_addresses() IS 'addresses of this server''s network interfaces, for members of pg_monitor';
 GRANT EXECUTE ON FUNCTION mz_ingest.own_addresses() TO PUBLIC;
+
+CREATE FUNCTION mz_ingest.stat_get_lag(
+  source bigint,
+  OUT minute timestamptz,
+  OUT lag_us bigint
+) RETURNS SETOF record
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 60
+AS 'MODULE_PATHNAME', 'mzi_sql_stat_get_lag';
+COMMENT ON FUNCTION mz_ingest.stat_get_lag(bigint) IS 'the largest lag of a source in each minute of the last hour in which its stream ran';
+GRANT EXECUTE ON FUNCTION mz_ingest.stat_get_lag(bigint) TO PUBLIC;
 
 /* What the relations below need of shared memory; error texts are masked there. */
 GRANT EXECUTE ON FUNCTION
@@ -1724,6 +1735,20 @@ SELECT 'u' || t.table_id,
 FROM mz_ingest.stat_table t
 JOIN mz_ingest.stat_source s ON s.source_id = t.source_id;
 COMMENT ON VIEW mz_internal.mz_wallclock_global_lag IS 'how far each source and its tables are behind; NULL before the first copy is complete';
+
+CREATE VIEW mz_internal.mz_wallclock_lag_history AS
+SELECT 'u' || o.id AS object_id, 'u' || s.cluster AS replica_id, g.lag_us * interval '1 us' AS lag, g.minute AS occurred_at
+FROM mz_ingest.source s
+CROSS JOIN LATERAL mz_ingest.stat_get_lag(s.id) g
+CROSS JOIN LATERAL (
+  SELECT s.id
+  UNION ALL
+  SELECT t.id FROM mz_ingest.source_table t WHERE t.source = s.id AND t.state = 'running' AND t.state_at < g.minute) o (id);
+COMMENT ON VIEW mz_internal.mz_wallclock_lag_history IS 'the largest lag of each minute of the last hour in which a source''s stream ran, also for its tables; it begins anew with the server';
+
+CREATE VIEW mz_internal.mz_wallclock_global_lag_history AS
+SELECT h.object_id, h.lag, h.occurred_at FROM mz_internal.mz_wallclock_lag_history h;
+COMMENT ON VIEW mz_internal.mz_wallclock_global_lag_history IS 'the same without replicas, of which there is one';
 
 CREATE VIEW mz_internal.mz_frontiers AS
 SELECT l.object_id, f.ms AS read_frontier, (f.ms + 1)::mz_catalog.uint8 AS write_frontier

@@ -129,6 +129,15 @@ typedef enum MziHandover
 								 * will not stream before this is NONE again */
 } MziHandover;
 
+/* The largest lag of a minute (lag.c). */
+typedef struct MziLagSample
+{
+	TimestampTz minute;			/* its beginning; 0 = none */
+	int64		lag;			/* us */
+} MziLagSample;
+
+#define MZI_LAG_SAMPLES 60		/* minutes that are kept */
+
 typedef struct MziSourceShared
 {
 	/* under MziShared->lock */
@@ -171,6 +180,7 @@ typedef struct MziSourceShared
 	int64		slot_retained_bytes;	/* -1 = unknown */
 	XLogRecPtr	slot_confirmed_flush;
 	char		slot_invalidation_reason[32];
+	MziLagSample lag_samples[MZI_LAG_SAMPLES];	/* minute modulo their number */
 
 	/* atomics, written by the source worker only */
 	pg_atomic_uint64 received_lsn;	/* last byte seen */
@@ -181,6 +191,8 @@ typedef struct MziSourceShared
 	pg_atomic_uint64 upstream_lsn;	/* the upstream's end of WAL */
 	pg_atomic_uint64 last_commit_time;	/* TimestampTz of the last applied
 										 * upstream transaction */
+	pg_atomic_uint64 complete_time; /* TimestampTz: what the upstream had
+									 * committed then is here */
 	pg_atomic_uint64 transactions;
 	pg_atomic_uint64 messages;
 	pg_atomic_uint64 bytes;
@@ -286,6 +298,10 @@ extern void mzi_source_set_failure(MziSourceShared *source, bool sync,
 								   const ErrorData *error, MziErrorClass class);
 extern int	mzi_source_count_violation(MziSourceShared *source, bool sync);
 extern void mzi_source_set_success(MziSourceShared *source, bool sync);
+
+/* lag.c: how far a source is behind; for its worker */
+extern void mzi_lag_note_complete(MziSourceShared *source, TimestampTz time);
+extern void mzi_lag_record(MziSourceShared *source, TimestampTz now);
 
 /* places of the cluster-wide pool of processes that copy tables */
 extern bool mzi_sync_pool_take(void);

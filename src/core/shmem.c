@@ -172,6 +172,7 @@ init_source_atomics(MziSourceShared *source)
 	pg_atomic_init_u64(&source->errors, 0);
 	pg_atomic_init_u64(&source->restarts, 0);
 	pg_atomic_init_u64(&source->blocker_pid, 0);
+	pg_atomic_init_u64(&source->complete_time, 0);
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "monitor/monitor.h"
 #include "utils/acl.h"
@@ -18,6 +19,7 @@ PG_FUNCTION_INFO_V1(mzi_sql_is_preloaded);
 PG_FUNCTION_INFO_V1(mzi_sql_is_bound);
 PG_FUNCTION_INFO_V1(mzi_sql_stat_get_source);
 PG_FUNCTION_INFO_V1(mzi_sql_stat_get_slot);
+PG_FUNCTION_INFO_V1(mzi_sql_stat_get_lag);
 PG_FUNCTION_INFO_V1(mzi_sql_stat_reset);
 
 /*
@@ -139,6 +141,7 @@ mzi_sql_stat_get_source(PG_FUNCTION_ARGS)
 	mzi_row_int32(&row, (int32) pg_atomic_read_u64(&source->blocker_pid));
 	mzi_row_bool(&row, source->binary);
 	add_error(&row, source);
+	mzi_row_time(&row, (TimestampTz) pg_atomic_read_u64(&source->complete_time));
 	return mzi_row_finish(&row, fcinfo);
 }
 
@@ -159,6 +162,30 @@ mzi_sql_stat_get_slot(PG_FUNCTION_ARGS)
 	mzi_row_text(&row, source->slot_invalidation_reason);
 	mzi_row_time(&row, source->slot_checked_at);
 	return mzi_row_finish(&row, fcinfo);
+}
+
+/* mz_ingest.stat_get_lag(source): the largest lag of each of the last minutes */
+Datum
+mzi_sql_stat_get_lag(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MziSourceShared *source = copy_source(PG_GETARG_INT64(0));
+	TimestampTz oldest = GetCurrentTimestamp() - MZI_LAG_SAMPLES * USECS_PER_MINUTE;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; source != NULL && i < MZI_LAG_SAMPLES; i++)
+	{
+		const MziLagSample *sample = &source->lag_samples[i];
+		MziRow		row = {0};
+
+		if (sample->minute <= oldest)
+			continue;
+		mzi_row_time(&row, sample->minute);
+		mzi_row_count(&row, sample->lag);
+		tuplestore_putvalues(result->setResult, result->setDesc,
+							 row.values, row.nulls);
+	}
+	return (Datum) 0;
 }
 
 /* Sets the counters of a table to zero. */

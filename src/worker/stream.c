@@ -156,11 +156,19 @@ static void
 look_at_wal(MziStream *stream, TimestampTz now)
 {
 	MziStreamState *state = stream->state;
+	XLogRecPtr	end_of_wal = mzi_validate_end_of_wal(state->sql, stream->source);
 	TimestampTz after;
 
-	mzi_validate_note_wal(stream->shared,
-						  mzi_validate_end_of_wal(state->sql, stream->source));
+	mzi_validate_note_wal(stream->shared, end_of_wal);
+	if (end_of_wal <= pg_atomic_read_u64(&stream->shared->applied_lsn))
+		mzi_lag_note_complete(stream->shared, now);
+	else if (XLogRecPtrIsInvalid(state->seen_end))
+	{
+		state->seen_end = end_of_wal;
+		state->seen_at = now;
+	}
 	after = GetCurrentTimestamp();
+	mzi_lag_record(stream->shared, after);
 	state->next_wal_check = after + Max(WAL_CHECK_MS * INT64CONST(1000),
 										(after - now) * WAL_CHECK_PARTS);
 }

@@ -86,6 +86,11 @@ mzi_batch_publish(MziStream *stream)
 		return;
 	if (applied > pg_atomic_read_u64(&stream->shared->applied_lsn))
 		pg_atomic_write_u64(&stream->shared->applied_lsn, applied);
+	if (!XLogRecPtrIsInvalid(state->seen_end) && applied >= state->seen_end)
+	{
+		mzi_lag_note_complete(stream->shared, state->seen_at);
+		state->seen_end = InvalidXLogRecPtr;
+	}
 	mzi_progress_broadcast();
 }
 

@@ -65,6 +65,9 @@ typedef struct MziStreamState
 	TimestampTz last_slot_check;
 	TimestampTz last_rights_check;
 	TimestampTz next_wal_check;
+	XLogRecPtr	seen_end;		/* end of WAL at an earlier look that has not
+								 * been applied yet; Invalid = none */
+	TimestampTz seen_at;		/* just before that look */
 	TimestampTz last_request;	/* asked for a keepalive */
 	int			dry_rounds;		/* looks at an empty socket in a row */
 } MziStreamState;

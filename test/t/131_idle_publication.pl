@@ -47,6 +47,16 @@ $up->safe_psql('postgres', 'CHECKPOINT');
 wait_for($up, 'SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) < 64 * 1024 * 1024 FROM pg_replication_slots', 't', timeout => 60);
 pass('the slot keeps little WAL');
 wait_for($down, q{SELECT lag_bytes < 1024 * 1024 FROM mz_ingest.stat_source});
+# nothing was published for so long, and yet what is here is not old while others write
+$up->safe_psql('postgres', 'INSERT INTO noise SELECT 1');
+my $oldest = 0;
+foreach my $round (1 .. 40)
+{
+	$up->safe_psql('postgres', 'INSERT INTO noise SELECT i FROM generate_series(1, 2000) i');
+	my $lag = $down->safe_psql('postgres', 'SELECT extract(epoch FROM lag_time) FROM mz_ingest.stat_source');
+	$oldest = $lag if $lag > $oldest;
+}
+cmp_ok($oldest, '<', 15, 'an idle publication of a busy upstream does not look old');
 is($down->safe_psql('postgres', q{SELECT count(*) FROM mz_ingest.status_history WHERE state = 'stalled'}), '0', 'nothing stalled meanwhile');
 
 # -- restarts of an idle source: right after a transaction, and when its

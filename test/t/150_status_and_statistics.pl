@@ -112,6 +112,11 @@ $up->safe_psql('postgres', 'CREATE TABLE elsewhere AS SELECT i FROM generate_ser
 my $end_of_wal = $up->safe_psql('postgres', q{SELECT pg_current_wal_lsn() - '0/0'});
 statistics('src', "offset_known >= $end_of_wal", 't', 'C120: the end of the upstream\'s WAL is known soon');
 
+# how far behind
+mz_becomes(q{SELECT count(*) FILTER (WHERE h.lag < interval '1 min') > 0 AND bool_and(replica_id = s.cluster_id) FROM mz_wallclock_lag_history h JOIN mz_sources s ON s.id = h.object_id}, 't', 'lag is recorded by the minute');
+is(mz(q{SELECT bool_and(lag < interval '1 min') FROM mz_wallclock_global_lag}), 't', 'all is up to date');
+is(mz(q{SELECT bool_and(write_frontier > read_frontier AND read_frontier > extract(epoch FROM now() - interval '1 min') * 1000) FROM mz_frontiers}), 't', 'and its frontiers say so');
+
 # offsets never go back, whatever happens
 my $last = { known => 0, committed => 0 };
 
