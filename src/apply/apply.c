@@ -401,12 +401,15 @@ take_change(MziApply *apply, const MziMessage *message)
 static void
 truncate_table(MziApply *apply, MziApplyTable *table)
 {
-	if (mzi_on_truncate == MZI_TRUNCATE_ERROR)
+	if (mzi_on_truncate == MZI_TRUNCATE_ERROR ||
+		mzi_compatibility == MZI_COMPATIBILITY_STRICT)
 		ereport(ERROR,
 				(errcode(ERRCODE_MZI_TRUNCATED),
 				 errmsg("table was truncated"),
-				 errdetail("Upstream table %s was truncated, and mz_ingest.on_truncate is \"error\".",
-						   table->upstream_name),
+				 errdetail("Upstream table %s was truncated, and %s.", table->upstream_name,
+						   mzi_on_truncate == MZI_TRUNCATE_ERROR ?
+						   "mz_ingest.on_truncate is \"error\"" :
+						   "mz_ingest.compatibility is \"strict\""),
 				 errhint("%s", mzi_relation_resync_hint(table))));
 	mzi_net_truncate(&table->net);
 	table->truncate_xid = apply->transactions[apply->ntransactions - 1].xid;

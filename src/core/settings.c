@@ -154,7 +154,7 @@ define_settings_m_to_r(void)
 								PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("mz_ingest.on_truncate",
 							 "What a TRUNCATE upstream does here.",
-							 "apply: empties the shadow table. error: stops it, as Materialize does.",
+							 "apply: empties the shadow table. error: stops it, as Materialize does; strict compatibility always does.",
 							 &mzi_on_truncate, MZI_TRUNCATE_APPLY, on_truncate_options,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("mz_ingest.progress_interval",

@@ -304,6 +304,13 @@ SKIP:
 	cmp_ok(time - $revoked, '<=', 10, 'a membership that is revoked stops the running source within 10 s');
 	$up->safe_psql('postgres', q{INSERT INTO t VALUES (3, 'three')});
 	refused('bob waits in vain', 'bob', q{SELECT mz_ingest.wait_for_upstream('bob.s', '2 s')}, qr/permission denied for connection|57014/);
+	$down->safe_psql('postgres', q{SELECT mz_ingest.grant_privileges('usage', 'connection', 'shared.c', 'bob')});
+	caught_up($down, 'bob.s');
+	tables_equal($up, $down, 't', 'USAGE on the connection will do, it goes on', down_table => 'bob.t');
+	$down->safe_psql('postgres', q{SELECT mz_ingest.revoke_privileges('usage', 'connection', 'shared.c', 'bob')});
+	wait_for($down, q{SELECT error_class || ': ' || message FROM mz_ingest.stat_source WHERE source_name = 's'},
+		'blocked: permission denied for connection "shared.c"');
+	pass('and stops when that is revoked');
 	$down->safe_psql('postgres', 'GRANT team TO bob');
 	caught_up($down, 'bob.s');
 	tables_equal($up, $down, 't', 'granted again, it goes on', down_table => 'bob.t');
