@@ -266,6 +266,7 @@ extern bool mzi_launcher_wake_pending(void);	/* in this transaction */
 
 /* set the latches of a source's workers, if they live */
 extern void mzi_source_wake(MziSourceShared *source);
+extern void mzi_source_forget_positions(MziSourceShared *source);
 
 /*
  * Make the source's workers stop and keep the launcher from starting them

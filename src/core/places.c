@@ -161,6 +161,18 @@ mzi_source_wake(MziSourceShared *source)
 	LWLockRelease(mzi_shared->lock);
 }
 
+/*
+ * The source starts over, perhaps on an upstream whose WAL ends before what was
+ * seen of the last one: nobody may take that for reached.
+ */
+void
+mzi_source_forget_positions(MziSourceShared *source)
+{
+	pg_atomic_write_u64(&source->received_lsn, InvalidXLogRecPtr);
+	pg_atomic_write_u64(&source->applied_lsn, InvalidXLogRecPtr);
+	pg_atomic_write_u64(&source->upstream_lsn, InvalidXLogRecPtr);
+}
+
 /* The calling process becomes the source's worker, or its sync worker. */
 void
 mzi_source_attach(MziSourceShared *source, bool sync)

@@ -249,6 +249,8 @@ mzi_query_collect(MziSession *session, TimestampTz deadline)
 		{
 			PQclear(last->result);
 			last->result = next;
+			if (PQresultStatus(next) != PGRES_FATAL_ERROR)
+				last->count++;
 		}
 		if (is_copy(PQresultStatus(last->result)) ||
 			PQstatus(session->conn) == CONNECTION_BAD)
@@ -285,6 +287,14 @@ finish_query(MziSession *session, long timeout_ms)
 	}
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
 		mzi_raise_result(session, result);
+	if (result->count > 1)
+	{
+		session->broken = true;
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_PROTOCOL_VIOLATION),
+				 errmsg("the upstream server answered one statement with %d results",
+						result->count)));
+	}
 	return result;
 }
 

@@ -13,8 +13,8 @@
  *
  *	  Settings: what changes the text of values, hides rows, runs code of
  *	  others or ends a long transaction is pinned in the startup packet, which
- *	  overrides ALTER ROLE/DATABASE ... SET upstream.  Settings that only
- *	  newer servers know are set by one statement once the version is known.
+ *	  overrides ALTER ROLE/DATABASE ... SET upstream.  Settings that not every
+ *	  server knows are set by one statement afterwards.
  *
  *	  Waiting resets the process latch.  Who waited sets it again when done
  *	  (mzi_session_wait_end), so that the process's own loop does not lose a
@@ -545,40 +545,24 @@ check_connection(MziSession *session)
 }
 
 /*
- * Sets what could not be in the startup packet before the version was known.
- * A walsender runs it too.
+ * Sets what not every version knows, or lets a session set; who says so is the
+ * server's list of settings and not the version that it reports.  A walsender
+ * runs it too: it must bear with a receiver that applies for long, which finds
+ * dead streams by itself.
  */
 static void
 pin_version_settings(MziSession *session, long timeout_ms)
 {
-	static const struct
-	{
-		int			since;		/* version that knows the setting */
-		bool		walsender;	/* only for replication sessions */
-		const char *name;
-		const char *value;
-	}			settings[] =
-	{
-		{140000, false, "idle_session_timeout", "0"},
-		{170000, false, "transaction_timeout", "0"},
-		/* the receiver finds dead streams by itself, and may apply for long */
-		{120000, true, "wal_sender_timeout", "30min"}
-	};
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	for (int i = 0; i < lengthof(settings); i++)
-	{
-		if (PQserverVersion(session->conn) < settings[i].since ||
-			(settings[i].walsender && session->kind != MZI_SESSION_REPLICATION))
-			continue;
-		appendStringInfo(&sql, "%s pg_catalog.set_config('%s', '%s', false)",
-						 sql.len == 0 ? "SELECT" : ",",
-						 settings[i].name, settings[i].value);
-	}
-	if (sql.len > 0)
-		mzi_result_free(mzi_session_query(session, sql.data, timeout_ms));
-	pfree(sql.data);
+	mzi_session_command(session,
+						psprintf("SELECT pg_catalog.set_config(s.name, t.value, false)"
+								 " FROM pg_catalog.pg_settings s, (VALUES"
+								 " ('idle_session_timeout', '0'),"
+								 " ('transaction_timeout', '0')%s) t(name, value)"
+								 " WHERE s.name OPERATOR(pg_catalog.=) t.name"
+								 " AND s.context OPERATOR(pg_catalog.=) 'user'",
+								 session->kind == MZI_SESSION_REPLICATION ?
+								 ", ('wal_sender_timeout', '30min')" : ""),
+						timeout_ms);
 }
 
 /* Makes an unconnected session in a context of its own below owner. */

@@ -67,6 +67,7 @@ struct MziResult
 	MemoryContext context;		/* holds this struct; deleted to free */
 	MemoryContextCallback callback; /* PQclear */
 	PGresult   *result;			/* NULL until there is one */
+	int			count;			/* results without an error that came */
 };
 
 /* ---------- encoding.c ---------- */

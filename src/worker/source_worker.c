@@ -187,6 +187,7 @@ run_once(MziSourceShared *shared, MziStream *stream)
 	if (rows->source->slot == NULL)
 	{
 		(void) set_starting(shared);
+		mzi_source_forget_positions(shared);
 		return wait_for_rows(shared, generation);
 	}
 	if (!rows->has_position)

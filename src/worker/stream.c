@@ -416,6 +416,9 @@ start(MziStream *stream)
 	state->confirm_end = upstream_is_synchronous(state->sql);
 	if (!stream->sync && validate_schema(stream))
 		return false;
+	/* that took a while: it may have been promoted meanwhile */
+	state->started_before = mzi_validate_identity(state->replication, stream->source,
+												  &stream->position);
 
 	/*
 	 * No proof when the slot is past the transaction: it was confirmed while

@@ -75,6 +75,7 @@ commit_exchange(MziSync *sync, XLogRecPtr position_lsn)
 void
 mzi_sync_seed(MziSync *sync)
 {
+	mzi_source_forget_positions(sync->shared);
 	commit_exchange(sync, sync->source->next_consistent_point);
 	mzi_source_rows_changed(sync->shared);
 }

@@ -21,7 +21,13 @@ The link:
 The server (unencrypted connections only; TLS passes as it is):
     change KIND [LETTER [N]]    rewrite the N-th next replication message of
                             type LETTER (* = any), once; see stream_changes
-    change_copy KIND        the same for the next row of a COPY out
+    change_value COLUMN HEX    other bytes for a column (0 = the first) of the
+                            next INSERT
+    change_copy KIND        the same for the next row, or the end, of a COPY out
+    inject KIND WHERE [COUNT]    so many messages of another kind before the next
+                            one of the stream, or before the next result of a
+                            statement (WHERE: stream, sql); see injections
+    parameter NAME VALUE    the server reports this value at the start of sessions
     repeat on|off           on: a change fires every time, not once
 
     clear                   back to plain forwarding
@@ -110,6 +116,8 @@ def stream_changes(kind, header, message, random_source):
             payload(message),
         ],
         "short_frame": lambda: [header[:9]],
+        "backward_lsn": lambda: [header[:1] + struct.pack("!Q", 1) + header[9:] + message],
+        "many_relations": lambda: [payload(r) for r in relations(100_000)] + [payload(message)],
     }
     if kind in any_message:
         return any_message[kind]()
@@ -143,12 +151,55 @@ def stream_changes(kind, header, message, random_source):
     return [payload(message)]
 
 
+def relations(count):
+    """RELATION messages of tables that nobody follows."""
+    for number in range(count):
+        yield b"R" + struct.pack("!I", 0x70000000 + number) + b"public\0other\0d\0\1" + struct.pack(
+            "!B2sIi", 0, b"a\0", 23, -1
+        )
+
+
+def replace_value(message, column, value):
+    """An INSERT with other bytes in one column, whose kind stays."""
+    at = 8
+    for _ in range(column):
+        at += 1 if message[at : at + 1] in (b"n", b"u") else 5 + struct.unpack_from("!I", message, at + 1)[0]
+    (length,) = struct.unpack_from("!I", message, at + 1)
+    return message[: at + 1] + struct.pack("!I", len(value)) + value + message[at + 5 + length :]
+
+
+# ---- messages that nobody asked for ---------------------------------------------
+
+
+def server_message(kind, body):
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+def error_fields(text, severity=b"ERROR"):
+    return b"S" + severity + b"\0V" + severity + b"\0CXX000\0M" + text + b"\0\0"
+
+
+EMPTY_RESULT = server_message(b"T", b"\0\1" + b"a\0" + struct.pack("!IhIhih", 0, 0, 25, -1, -1, 0))
+INJECTIONS = {
+    "notice": server_message(b"N", error_fields(b"hear, hear", b"NOTICE")),
+    "notification": server_message(b"A", struct.pack("!I", 1) + b"channel\0payload\0"),
+    "parameter": server_message(b"S", b"application_name\0somebody else\0"),
+    "encoding": server_message(b"S", b"client_encoding\0LATIN1\0"),
+    "error": server_message(b"E", error_fields(b"\x07bell " + b"long " * 200_000)),
+    "result": EMPTY_RESULT + server_message(b"C", b"SELECT 0\0"),
+}
+
+
+COPY_END_CHANGES = ("error_after", "no_complete", "other_count")
 COPY_CHANGES = {
     "truncate": lambda row, _: [row[: len(row) // 2]],
     "grow": lambda row, _: [row.rstrip(b"\n") + b"\tx\n"],
     "flip": lambda row, random_source: [flip_bits(row, random_source)],
     "drop": lambda row, _: [],
     "twice": lambda row, _: [row, row],
+    "fewer": lambda row, _: [row[: row.rindex(b"\t")] + b"\n"],
+    "end_marker": lambda row, _: [b"\\.\n", row],
+    "nul": lambda row, _: [row[:1] + b"\0" + row[1:]],
 }
 HUGE_LENGTH = 0x7FFFFFF0  # an announced frame of 2 GB
 
@@ -167,6 +218,9 @@ class Rewriter:
         self.repeat = False
         self.armed = None  # [kind, letter, how many until it fires]
         self.armed_copy = None  # kind
+        self.injection = None  # [bytes, stream or sql, name]
+        self.parameters = {}  # reported at the start of sessions
+        self.value = None  # (column, bytes) for change "value"
         self.held = b""  # a message that waits to change places with the next
         self.fired = []
 
@@ -176,16 +230,53 @@ class Rewriter:
     def message(self, kind, body):
         """One message of the server (type letter, body without length): the
         bytes to send on."""
-        raw = kind + struct.pack("!I", len(body) + 4) + body
-        if kind != b"d":
-            return raw
+        raw = server_message(kind, body)
+        if kind == b"S" and self.parameters:
+            return self.report_parameter(raw, body)
+        if self.injection and self.is_place(self.injection[1], kind, body):
+            injected = self.injection[0]
+            self.fired.append(self.injection[2])
+            if not self.repeat:
+                self.injection = None
+            return injected + (self.message_of_data(raw, body) if kind == b"d" else raw)
+        if kind in b"cC" and self.armed_copy in COPY_END_CHANGES:
+            return self.copy_end(kind, raw, body)
+        return self.message_of_data(raw, body) if kind == b"d" else raw
+
+    @staticmethod
+    def is_place(where, kind, body):
+        """Is this message one that something can be injected before?"""
+        return kind == b"T" if where == "sql" else kind == b"d" and body[:1] == b"w"
+
+    def message_of_data(self, raw, body):
         if body[:1] == b"w" and len(body) > XLOGDATA_HEADER:
             return self.stream_message(raw, body)
         if body[:1] == b"k" and len(body) == 18:
             self.count("k")
-        elif self.armed_copy:
+        elif self.armed_copy and self.armed_copy not in COPY_END_CHANGES:
             return self.copy_row(body)
         return raw
+
+    def report_parameter(self, raw, body):
+        name = body.split(b"\0")[0].decode()
+        if name not in self.parameters:
+            return raw
+        self.fired.append(f"parameter:{name}")
+        return server_message(b"S", f"{name}\0{self.parameters[name]}\0".encode())
+
+    def copy_end(self, kind, raw, body):
+        """CopyDone or CommandComplete of a COPY."""
+        change = self.armed_copy
+        if (kind == b"c") != (change == "error_after") or (kind == b"C" and not body.startswith(b"COPY ")):
+            return raw
+        self.fired.append(f"copy:{change}")
+        if not self.repeat:
+            self.armed_copy = None
+        return {
+            "error_after": server_message(b"E", error_fields(b"the disk is on fire")),
+            "no_complete": b"",
+            "other_count": server_message(b"C", b"COPY 999999\0"),
+        }[change]
 
     def count(self, letter):
         self.seen[letter] = self.seen.get(letter, 0) + 1
@@ -213,6 +304,8 @@ class Rewriter:
                 if kind == "swap":
                     self.held = raw
                     return b""
+                if kind == "value":
+                    return self.frames([header + replace_value(message, *self.value)])
                 return self.frames(stream_changes(kind, header, message, self.random))
         held, self.held = self.held, b""
         return raw + held
@@ -366,8 +459,18 @@ class Proxy:
             return str(len(ended))
         elif name == "change":
             rewriter.arm(*arguments)
+        elif name == "change_value":
+            rewriter.value = (int(arguments[0]), bytes.fromhex(arguments[1] if len(arguments) > 1 else ""))
+            rewriter.arm("value", "I")
+        elif name == "inject":
+            if arguments[1] not in ("stream", "sql"):
+                raise ValueError(f"unknown place {arguments[1]}")
+            count = int(arguments[2]) if len(arguments) > 2 else 1
+            rewriter.injection = [INJECTIONS[arguments[0]] * count, arguments[1], arguments[0]]
+        elif name == "parameter":
+            rewriter.parameters[arguments[0]] = arguments[1]
         elif name == "change_copy":
-            if arguments[0] not in COPY_CHANGES and arguments[0] != "huge_frame":
+            if arguments[0] not in (*COPY_CHANGES, *COPY_END_CHANGES, "huge_frame"):
                 raise ValueError(f"unknown change {arguments[0]}")
             rewriter.armed_copy = arguments[0]
         elif name == "repeat":

@@ -98,6 +98,8 @@ sub recovers
 	}
 	note(sprintf('%s: caught up %.1f s after the cause was gone', $what, time - $start));
 	tables_equal($up, $down, 't', "$what, healed");
+	# everything may have come with the copy, before the stream has said a word
+	wait_for($down, q{SELECT state FROM mz_ingest.stat_source}, 'running', timeout => 10);
 	my $status = status();
 	is("$status->{state} $status->{sqlstate}$status->{message}$status->{hint}", 'running ', "$what: the status is clean");
 	is($down->safe_psql('postgres', q{SELECT state FROM mz_ingest.status_history WHERE object_type = 'source' ORDER BY id DESC LIMIT 1}),
