@@ -1079,6 +1079,186 @@ GRANT SELECT ON
   TO pg_monitor;
 
 /*
+ * Statements as text: what would make an object again.  create_sql() checks
+ * the caller's rights, the others write.
+ */
+
+CREATE FUNCTION mz_ingest.quote_always(VARIADIC parts text[]) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT string_agg('"' || replace(p.part, '"', '""') || '"', '.' ORDER BY p.n)
+  FROM unnest($1) WITH ORDINALITY AS p(part, n)
+$$;
+COMMENT ON FUNCTION mz_ingest.quote_always(text[]) IS 'part of create_sql()';
+
+CREATE FUNCTION mz_ingest.quote_value(value text, redacted boolean) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT '''' || CASE WHEN $2 THEN '<REDACTED>' ELSE replace($1, '''', '''''') END || ''''
+$$;
+COMMENT ON FUNCTION mz_ingest.quote_value(text, boolean) IS 'part of create_sql()';
+
+CREATE FUNCTION mz_ingest.create_sql_connection(id bigint, redacted boolean) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT format('CREATE CONNECTION %s TO %s (%s)', mz_ingest.quote_always('materialize', c.schema, c.name),
+    CASE c.type WHEN 'postgres' THEN 'POSTGRES' ELSE 'SSH TUNNEL' END,
+    (SELECT string_agg(o.name || ' = ' || coalesce(
+        (SELECT 'SECRET ' || mz_ingest.quote_always('materialize', x.schema, x.name) FROM mz_ingest.secret x WHERE x.id = o.secret),
+        CASE WHEN o.name = 'PORT' AND NOT $2 THEN o.value
+          WHEN o.name = 'SSH TUNNEL' THEN o.value
+          ELSE mz_ingest.quote_value(o.value, $2) END), ', ' ORDER BY o.n)
+     FROM (VALUES
+       (1, 'HOST', c.host, NULL),
+       (2, 'PORT', c.port::text, NULL),
+       (3, 'DATABASE', c.database, NULL),
+       (4, 'USER', c."user", c.user_secret),
+       (5, 'PASSWORD', NULL, c.password_secret),
+       (6, 'SSL MODE', CASE WHEN c.type = 'postgres' THEN replace(c.ssl_mode, '-', '_') END, NULL),
+       (7, 'SSL CERTIFICATE AUTHORITY', c.ssl_certificate_authority, c.ssl_certificate_authority_secret),
+       (8, 'SSL CERTIFICATE', c.ssl_certificate, c.ssl_certificate_secret),
+       (9, 'SSL KEY', NULL, c.ssl_key_secret),
+       (10, 'SSH TUNNEL', (SELECT mz_ingest.quote_always('materialize', t.schema, t.name)
+                           FROM mz_ingest.connection t WHERE t.id = c.ssh_connection), NULL)
+     ) AS o(n, name, value, secret)
+     WHERE o.value IS NOT NULL OR o.secret IS NOT NULL))
+  FROM mz_ingest.connection c
+  WHERE c.id = $1
+$$;
+COMMENT ON FUNCTION mz_ingest.create_sql_connection(bigint, boolean) IS 'part of create_sql()';
+
+CREATE FUNCTION mz_ingest.create_sql_source(id bigint, redacted boolean) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT format('CREATE SOURCE %s%s FROM POSTGRES CONNECTION %s (PUBLICATION = %s%s%s)%s%s%s',
+    mz_ingest.quote_always('materialize', s.schema, s.name),
+    (SELECT ' IN CLUSTER ' || mz_ingest.quote_always(k.name) FROM mz_ingest.cluster k WHERE k.id = s.cluster),
+    mz_ingest.quote_always('materialize', c.schema, c.name),
+    mz_ingest.quote_value(s.publication, $2),
+    ', TEXT COLUMNS = (' || t.text_columns || ')',
+    ', EXCLUDE COLUMNS = (' || t.exclude_columns || ')',
+    ' FOR TABLES (' || t.tables || ')',
+    (SELECT ' EXPOSE PROGRESS AS ' || mz_ingest.quote_always('materialize', n.nspname, r.relname)
+     FROM pg_class r
+     JOIN pg_namespace n ON n.oid = r.relnamespace
+     WHERE r.oid = s.progress_relid),
+    ' WITH (' || (SELECT string_agg(o.name || ' = ' || o.value, ', ' ORDER BY o.name)
+      FROM (VALUES
+        ('RETAIN HISTORY', 'FOR ' || mz_ingest.quote_value(s.options ->> 'retain_history', $2)),
+        ('SIZE', mz_ingest.quote_value(s.options ->> 'size', $2)),
+        ('TIMESTAMP INTERVAL', mz_ingest.quote_value(s.options ->> 'timestamp_interval', $2))
+      ) AS o(name, value)
+      WHERE s.options ? replace(lower(o.name), ' ', '_')) || ')')
+  FROM mz_ingest.source s
+  JOIN mz_ingest.connection c ON c.id = s.connection
+  CROSS JOIN LATERAL (
+    SELECT
+      string_agg(mz_ingest.quote_always(c.database, t.upstream_schema, t.upstream_name) || ' AS '
+        || mz_ingest.quote_always('materialize', n.nspname, r.relname), ', ' ORDER BY t.id) AS tables,
+      string_agg(l.text_columns, ', ' ORDER BY t.id) AS text_columns,
+      string_agg(l.exclude_columns, ', ' ORDER BY t.id) AS exclude_columns
+    FROM mz_ingest.source_table t
+    JOIN pg_class r ON r.oid = t.relid
+    JOIN pg_namespace n ON n.oid = r.relnamespace
+    CROSS JOIN LATERAL (SELECT
+        (SELECT string_agg(mz_ingest.quote_always(c.database, t.upstream_schema, t.upstream_name, x), ', ') FROM unnest(t.text_columns) AS x) AS text_columns,
+        (SELECT string_agg(mz_ingest.quote_always(c.database, t.upstream_schema, t.upstream_name, x), ', ') FROM unnest(t.exclude_columns) AS x) AS exclude_columns
+      ) AS l
+    WHERE t.source = s.id AND t.is_subsource) AS t
+  WHERE s.id = $1
+$$;
+COMMENT ON FUNCTION mz_ingest.create_sql_source(bigint, boolean) IS 'part of create_sql()';
+
+CREATE FUNCTION mz_ingest.create_sql_table(id bigint, redacted boolean) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT CASE WHEN t.is_subsource
+    THEN format('CREATE SUBSOURCE materialize.%I.%I (%s) OF SOURCE materialize.%I.%I WITH (EXTERNAL REFERENCE = %I.%I.%I%s%s);',
+      n.nspname, r.relname,
+      (SELECT string_agg(format('%I %I.%I', a.attname, tn.nspname, ty.typname) || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END,
+          ', ' ORDER BY a.attnum)
+       FROM pg_attribute a
+       JOIN pg_type ty ON ty.oid = a.atttypid
+       JOIN pg_namespace tn ON tn.oid = ty.typnamespace
+       WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped),
+      s.schema, s.name, c.database, t.upstream_schema, t.upstream_name,
+      (SELECT format(', TEXT COLUMNS = (%s)', string_agg(quote_ident(x), ', ')) FROM unnest(t.text_columns) AS x HAVING count(*) > 0),
+      (SELECT format(', EXCLUDE COLUMNS = (%s)', string_agg(quote_ident(x), ', ')) FROM unnest(t.exclude_columns) AS x HAVING count(*) > 0))
+    ELSE format('CREATE TABLE %s FROM SOURCE %s (REFERENCE = %s)%s',
+      mz_ingest.quote_always('materialize', n.nspname, r.relname),
+      mz_ingest.quote_always('materialize', s.schema, s.name),
+      mz_ingest.quote_always(c.database, t.upstream_schema, t.upstream_name),
+      ' WITH (' || (SELECT string_agg(o.clause, ', ' ORDER BY o.n)
+        FROM (VALUES
+          (1, (SELECT format('TEXT COLUMNS = (%s)', string_agg(mz_ingest.quote_always(x), ', ')) FROM unnest(t.text_columns) AS x HAVING count(*) > 0)),
+          (2, (SELECT format('EXCLUDE COLUMNS = (%s)', string_agg(mz_ingest.quote_always(x), ', ')) FROM unnest(t.exclude_columns) AS x HAVING count(*) > 0)),
+          (3, (SELECT format('EXCLUDE CONSTRAINTS = (%s)', string_agg(mz_ingest.quote_value(x, $2), ', ')) FROM unnest(t.exclude_constraints) AS x HAVING count(*) > 0)),
+          (4, CASE WHEN t.exclude_all_constraints THEN 'EXCLUDE ALL CONSTRAINTS' END),
+          (5, 'RETAIN HISTORY = FOR ' || mz_ingest.quote_value(t.options ->> 'retain_history', $2))
+        ) AS o(n, clause)
+        WHERE o.n < 5 OR t.options ? 'retain_history') || ')')
+    END
+  FROM mz_ingest.source_table t
+  JOIN mz_ingest.source s ON s.id = t.source
+  JOIN mz_ingest.connection c ON c.id = s.connection
+  JOIN pg_class r ON r.oid = t.relid
+  JOIN pg_namespace n ON n.oid = r.relnamespace
+  WHERE t.id = $1
+$$;
+COMMENT ON FUNCTION mz_ingest.create_sql_table(bigint, boolean) IS 'part of create_sql()';
+
+CREATE FUNCTION mz_ingest.create_sql_other(id bigint, redacted boolean) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT format('CREATE SUBSOURCE materialize.%I.%I (lsn mz_catalog.uint8) WITH (PROGRESS = true);', n.nspname, r.relname)
+  FROM mz_ingest.source s
+  JOIN pg_class r ON r.oid = s.progress_relid
+  JOIN pg_namespace n ON n.oid = r.relnamespace
+  WHERE s.progress_id = $1
+  UNION ALL
+  SELECT format('CREATE CLUSTER %s (REPLICATION FACTOR = %s, SIZE = %s)', mz_ingest.quote_always(k.name),
+    CASE WHEN $2 THEN mz_ingest.quote_value('', true) ELSE k.replication_factor::text END, mz_ingest.quote_value(k.size, $2))
+  FROM mz_ingest.cluster k
+  WHERE k.id = $1
+$$;
+COMMENT ON FUNCTION mz_ingest.create_sql_other(bigint, boolean) IS 'part of create_sql()';
+
+CREATE FUNCTION mz_ingest.create_sql_relation(relation oid) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT CASE
+    WHEN r.relkind IN ('v', 'm') THEN format('CREATE %s %s AS %s', CASE r.relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END,
+      mz_ingest.quote_always('materialize', n.nspname, r.relname), rtrim(pg_get_viewdef(r.oid), ';'))
+    WHEN r.relkind IN ('r', 'p', 'f') THEN format('CREATE TABLE %s (%s)', mz_ingest.quote_always('materialize', n.nspname, r.relname),
+      (SELECT string_agg(format('%s %s', mz_ingest.quote_always(a.attname), format_type(a.atttypid, a.atttypmod))
+          || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END, ', ' ORDER BY a.attnum)
+       FROM pg_attribute a
+       WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped))
+  END
+  FROM pg_class r
+  JOIN pg_namespace n ON n.oid = r.relnamespace
+  WHERE r.oid = $1
+$$;
+COMMENT ON FUNCTION mz_ingest.create_sql_relation(oid) IS 'part of the create_sql columns of mz_catalog: views, and tables of no source';
+
+CREATE FUNCTION mz_ingest.create_sql(object_id bigint, redacted boolean DEFAULT false)
+RETURNS text LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mzi_sql_create_sql';
+COMMENT ON FUNCTION mz_ingest.create_sql(bigint, boolean) IS 'the statement that would make a connection, source, subsource, table or cluster of that id again; names of secrets, never their values. redacted: without constants. NULL when there is none, or the caller is neither its owner nor a member of pg_monitor';
+REVOKE ALL ON FUNCTION mz_ingest.quote_value(text, boolean),
+  mz_ingest.create_sql_connection(bigint, boolean), mz_ingest.create_sql_source(bigint, boolean),
+  mz_ingest.create_sql_table(bigint, boolean), mz_ingest.create_sql_other(bigint, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mz_ingest.create_sql(bigint, boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION mz_ingest.create_sql_relation(oid) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION mz_ingest.quote_always(text[]) TO PUBLIC;
+
+/*
  * Materialize's catalog.
  *
  * Its system relations under their own names, so that queries written for
@@ -1332,8 +1512,8 @@ SELECT
   'u' || s.cluster AS cluster_id,
   mz_internal.role_id(s.owner) AS owner_id,
   mz_internal.privileges(ARRAY[pg_catalog.makeaclitem(s.owner, s.owner, 'SELECT', false)]) AS privileges,
-  NULL::text AS create_sql,
-  NULL::text AS redacted_create_sql
+  mz_ingest.create_sql(s.id) AS create_sql,
+  mz_ingest.create_sql(s.id, true) AS redacted_create_sql
 FROM mz_ingest.source s
 LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema
 LEFT JOIN mz_ingest.cluster c ON c.id = s.cluster
@@ -1352,8 +1532,8 @@ SELECT
   CASE WHEN r.is_subsource THEN 'u' || s.cluster END,
   r.owner_id,
   mz_internal.privileges(coalesce(r.acl, ARRAY[pg_catalog.makeaclitem(r.owner, r.owner, 'SELECT', false)])),
-  NULL,
-  NULL
+  mz_ingest.create_sql(pg_catalog.substr(r.id, 2)::bigint),
+  mz_ingest.create_sql(pg_catalog.substr(r.id, 2)::bigint, true)
 FROM mz_internal.mz_base_relations r
 LEFT JOIN mz_ingest.source s ON s.id = r.source
 WHERE r.is_subsource OR r.progress_of IS NOT NULL;
@@ -1367,8 +1547,8 @@ SELECT
   r.name,
   r.owner_id,
   mz_internal.privileges(coalesce(r.acl, pg_catalog.acldefault('r', r.owner))) AS privileges,
-  NULL::text AS create_sql,
-  NULL::text AS redacted_create_sql,
+  CASE WHEN r.table_id IS NULL THEN mz_ingest.create_sql_relation(r.oid) ELSE mz_ingest.create_sql(r.table_id) END AS create_sql,
+  CASE WHEN r.table_id IS NULL THEN mz_ingest.create_sql_relation(r.oid) ELSE mz_ingest.create_sql(r.table_id, true) END AS redacted_create_sql,
   'u' || r.source AS source_id
 FROM mz_internal.mz_base_relations r
 WHERE r.kind IN ('r', 'p', 'f') AND NOT r.is_subsource;
@@ -1383,8 +1563,8 @@ SELECT
   pg_catalog.pg_get_viewdef(r.oid) AS definition,
   r.owner_id,
   mz_internal.privileges(coalesce(r.acl, pg_catalog.acldefault('r', r.owner))) AS privileges,
-  pg_catalog.format('CREATE VIEW %s AS %s', r.oid::regclass, pg_catalog.pg_get_viewdef(r.oid)) AS create_sql,
-  pg_catalog.format('CREATE VIEW %s AS %s', r.oid::regclass, pg_catalog.pg_get_viewdef(r.oid)) AS redacted_create_sql
+  mz_ingest.create_sql_relation(r.oid) AS create_sql,
+  mz_ingest.create_sql_relation(r.oid) AS redacted_create_sql
 FROM mz_internal.mz_base_relations r
 WHERE r.kind = 'v' AND r.progress_of IS NULL;
 COMMENT ON VIEW mz_catalog.mz_views IS 'views';
@@ -1399,8 +1579,8 @@ SELECT
   pg_catalog.pg_get_viewdef(r.oid) AS definition,
   r.owner_id,
   mz_internal.privileges(coalesce(r.acl, pg_catalog.acldefault('r', r.owner))) AS privileges,
-  pg_catalog.format('CREATE MATERIALIZED VIEW %s AS %s', r.oid::regclass, pg_catalog.pg_get_viewdef(r.oid)) AS create_sql,
-  pg_catalog.format('CREATE MATERIALIZED VIEW %s AS %s', r.oid::regclass, pg_catalog.pg_get_viewdef(r.oid)) AS redacted_create_sql
+  mz_ingest.create_sql_relation(r.oid) AS create_sql,
+  mz_ingest.create_sql_relation(r.oid) AS redacted_create_sql
 FROM mz_internal.mz_base_relations r
 WHERE r.kind = 'm';
 COMMENT ON VIEW mz_catalog.mz_materialized_views IS 'materialized views';
@@ -1445,8 +1625,8 @@ SELECT
   c.type,
   mz_internal.role_id(c.owner) AS owner_id,
   mz_internal.privileges(coalesce(c.acl, pg_catalog.acldefault('S', c.owner))) AS privileges,
-  NULL::text AS create_sql,
-  NULL::text AS redacted_create_sql
+  mz_ingest.create_sql(c.id) AS create_sql,
+  mz_ingest.create_sql(c.id, true) AS redacted_create_sql
 FROM mz_ingest.connection c
 LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = c.schema;
 COMMENT ON VIEW mz_catalog.mz_connections IS 'connections: of type postgres or ssh-tunnel';
@@ -1808,6 +1988,42 @@ COMMENT ON VIEW mz_internal.mz_comments IS 'comments';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA mz_catalog, mz_internal TO PUBLIC;
 REVOKE ALL ON mz_internal.mz_base_relations, mz_internal.mz_base_objects, mz_internal.mz_base_table_statistics FROM PUBLIC;
+
+/*
+ * Materialize's SQL.
+ *
+ * execute() and DO LANGUAGE mzsql run its statements with the caller's rights;
+ * as with the functions above, who may do so at all is decided by GRANT.  The
+ * language is trusted so that USAGE on it can be granted.
+ */
+
+CREATE FUNCTION mz_ingest.execute(sql text)
+RETURNS SETOF jsonb LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mzi_sql_execute';
+COMMENT ON FUNCTION mz_ingest.execute(text) IS 'runs a script of Materialize''s statements and PostgreSQL''s own, in the caller''s transaction and with the caller''s rights, and returns the rows of all of them as objects (in jsonb''s order of keys; execute_json keeps the order of the columns). BEGIN and COMMIT or ROLLBACK in it are a subtransaction. Errors: 42601 syntax, with a position in the script; 25001 it ends inside BEGIN; those of its statements';
+REVOKE ALL ON FUNCTION mz_ingest.execute(text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.execute_json(sql text)
+RETURNS SETOF json LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mzi_sql_execute';
+COMMENT ON FUNCTION mz_ingest.execute_json(text) IS 'execute() with rows as json, whose keys are in the order of the columns';
+REVOKE ALL ON FUNCTION mz_ingest.execute_json(text) FROM PUBLIC;
+
+CREATE FUNCTION mz_ingest.mzsql_call_handler()
+RETURNS language_handler LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_mzsql_call_handler';
+COMMENT ON FUNCTION mz_ingest.mzsql_call_handler() IS 'part of language mzsql';
+CREATE FUNCTION mz_ingest.mzsql_inline_handler(block internal)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_mzsql_inline_handler';
+COMMENT ON FUNCTION mz_ingest.mzsql_inline_handler(internal) IS 'part of language mzsql';
+CREATE FUNCTION mz_ingest.mzsql_validator(function oid)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'mzi_sql_mzsql_validator';
+COMMENT ON FUNCTION mz_ingest.mzsql_validator(oid) IS 'part of language mzsql';
+REVOKE ALL ON FUNCTION mz_ingest.mzsql_call_handler(), mz_ingest.mzsql_inline_handler(internal),
+  mz_ingest.mzsql_validator(oid) FROM PUBLIC;
+
+CREATE TRUSTED LANGUAGE mzsql
+  HANDLER mz_ingest.mzsql_call_handler INLINE mz_ingest.mzsql_inline_handler VALIDATOR mz_ingest.mzsql_validator;
+COMMENT ON LANGUAGE mzsql IS 'Materialize''s statements and PostgreSQL''s own, in DO LANGUAGE mzsql; at top level each is a transaction of its own';
+REVOKE USAGE ON LANGUAGE mzsql FROM PUBLIC;
+
 
 /*
  * The extension can be made without the library preloaded (dumps are restored
