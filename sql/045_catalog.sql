@@ -107,7 +107,7 @@ SELECT id, name FROM mz_secrets ORDER BY name;
 SELECT * FROM mz_ssh_tunnel_connections;
 SELECT count(*) FROM mz_aws_privatelink_connections;
 SELECT name, definition ~ 'SELECT' AS defined, cluster_id FROM mz_materialized_views;
-SELECT v.name, v.create_sql ~ '^CREATE VIEW v AS +SELECT' AS create_sql FROM mz_views v JOIN mz_schemas s ON s.id = v.schema_id WHERE s.name = 'catalog_test';
+SELECT v.name, v.create_sql ~ '^CREATE VIEW "materialize"."catalog_test"."v" AS +SELECT' AS create_sql FROM mz_views v JOIN mz_schemas s ON s.id = v.schema_id WHERE s.name = 'catalog_test';
 SELECT i.name, o.name AS on, i.create_sql FROM mz_indexes i JOIN mz_objects o ON o.id = i.on_id JOIN mz_schemas s ON s.id = o.schema_id
 WHERE s.name = 'catalog_test';
 SELECT id, name, size, replication_factor FROM mz_clusters;

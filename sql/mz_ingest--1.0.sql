@@ -1100,7 +1100,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION mz_ingest.quote_value(text, boolean) IS 'part of create_sql()';
 
-CREATE FUNCTION mz_ingest.create_sql_connection(id bigint, redacted boolean) RETURNS text
+CREATE FUNCTION mz_ingest.sql_of_connection(id bigint, redacted boolean) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1128,9 +1128,9 @@ AS $$
   FROM mz_ingest.connection c
   WHERE c.id = $1
 $$;
-COMMENT ON FUNCTION mz_ingest.create_sql_connection(bigint, boolean) IS 'part of create_sql()';
+COMMENT ON FUNCTION mz_ingest.sql_of_connection(bigint, boolean) IS 'part of create_sql()';
 
-CREATE FUNCTION mz_ingest.create_sql_source(id bigint, redacted boolean) RETURNS text
+CREATE FUNCTION mz_ingest.sql_of_source(id bigint, redacted boolean) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1171,9 +1171,9 @@ AS $$
     WHERE t.source = s.id AND t.is_subsource) AS t
   WHERE s.id = $1
 $$;
-COMMENT ON FUNCTION mz_ingest.create_sql_source(bigint, boolean) IS 'part of create_sql()';
+COMMENT ON FUNCTION mz_ingest.sql_of_source(bigint, boolean) IS 'part of create_sql()';
 
-CREATE FUNCTION mz_ingest.create_sql_table(id bigint, redacted boolean) RETURNS text
+CREATE FUNCTION mz_ingest.sql_of_table(id bigint, redacted boolean) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1210,9 +1210,9 @@ AS $$
   JOIN pg_namespace n ON n.oid = r.relnamespace
   WHERE t.id = $1
 $$;
-COMMENT ON FUNCTION mz_ingest.create_sql_table(bigint, boolean) IS 'part of create_sql()';
+COMMENT ON FUNCTION mz_ingest.sql_of_table(bigint, boolean) IS 'part of create_sql()';
 
-CREATE FUNCTION mz_ingest.create_sql_other(id bigint, redacted boolean) RETURNS text
+CREATE FUNCTION mz_ingest.sql_of_other(id bigint, redacted boolean) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1227,9 +1227,9 @@ AS $$
   FROM mz_ingest.cluster k
   WHERE k.id = $1
 $$;
-COMMENT ON FUNCTION mz_ingest.create_sql_other(bigint, boolean) IS 'part of create_sql()';
+COMMENT ON FUNCTION mz_ingest.sql_of_other(bigint, boolean) IS 'part of create_sql()';
 
-CREATE FUNCTION mz_ingest.create_sql_relation(relation oid) RETURNS text
+CREATE FUNCTION mz_ingest.sql_of_relation(relation oid) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1246,16 +1246,16 @@ AS $$
   JOIN pg_namespace n ON n.oid = r.relnamespace
   WHERE r.oid = $1
 $$;
-COMMENT ON FUNCTION mz_ingest.create_sql_relation(oid) IS 'part of the create_sql columns of mz_catalog: views, and tables of no source';
+COMMENT ON FUNCTION mz_ingest.sql_of_relation(oid) IS 'part of the create_sql columns of mz_catalog: views, and tables of no source';
 
 CREATE FUNCTION mz_ingest.create_sql(object_id bigint, redacted boolean DEFAULT false)
 RETURNS text LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mzi_sql_create_sql';
-COMMENT ON FUNCTION mz_ingest.create_sql(bigint, boolean) IS 'the statement that would make a connection, source, subsource, table or cluster of that id again; names of secrets, never their values. redacted: without constants. NULL when there is none, or the caller is neither its owner nor a member of pg_monitor';
+COMMENT ON FUNCTION mz_ingest.create_sql(bigint, boolean) IS 'the statement that would make a connection, source, subsource, table or cluster of that id again; names of secrets, never their values. redacted: without constants. NULL when there is none, or the caller is neither its owner nor a member of pg_monitor. Errors: none';
 REVOKE ALL ON FUNCTION mz_ingest.quote_value(text, boolean),
-  mz_ingest.create_sql_connection(bigint, boolean), mz_ingest.create_sql_source(bigint, boolean),
-  mz_ingest.create_sql_table(bigint, boolean), mz_ingest.create_sql_other(bigint, boolean) FROM PUBLIC;
+  mz_ingest.sql_of_connection(bigint, boolean), mz_ingest.sql_of_source(bigint, boolean),
+  mz_ingest.sql_of_table(bigint, boolean), mz_ingest.sql_of_other(bigint, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mz_ingest.create_sql(bigint, boolean) TO PUBLIC;
-GRANT EXECUTE ON FUNCTION mz_ingest.create_sql_relation(oid) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION mz_ingest.sql_of_relation(oid) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION mz_ingest.quote_always(text[]) TO PUBLIC;
 
 /*
@@ -1547,8 +1547,8 @@ SELECT
   r.name,
   r.owner_id,
   mz_internal.privileges(coalesce(r.acl, pg_catalog.acldefault('r', r.owner))) AS privileges,
-  CASE WHEN r.table_id IS NULL THEN mz_ingest.create_sql_relation(r.oid) ELSE mz_ingest.create_sql(r.table_id) END AS create_sql,
-  CASE WHEN r.table_id IS NULL THEN mz_ingest.create_sql_relation(r.oid) ELSE mz_ingest.create_sql(r.table_id, true) END AS redacted_create_sql,
+  CASE WHEN r.table_id IS NULL THEN mz_ingest.sql_of_relation(r.oid) ELSE mz_ingest.create_sql(r.table_id) END AS create_sql,
+  CASE WHEN r.table_id IS NULL THEN mz_ingest.sql_of_relation(r.oid) ELSE mz_ingest.create_sql(r.table_id, true) END AS redacted_create_sql,
   'u' || r.source AS source_id
 FROM mz_internal.mz_base_relations r
 WHERE r.kind IN ('r', 'p', 'f') AND NOT r.is_subsource;
@@ -1563,8 +1563,8 @@ SELECT
   pg_catalog.pg_get_viewdef(r.oid) AS definition,
   r.owner_id,
   mz_internal.privileges(coalesce(r.acl, pg_catalog.acldefault('r', r.owner))) AS privileges,
-  mz_ingest.create_sql_relation(r.oid) AS create_sql,
-  mz_ingest.create_sql_relation(r.oid) AS redacted_create_sql
+  mz_ingest.sql_of_relation(r.oid) AS create_sql,
+  mz_ingest.sql_of_relation(r.oid) AS redacted_create_sql
 FROM mz_internal.mz_base_relations r
 WHERE r.kind = 'v' AND r.progress_of IS NULL;
 COMMENT ON VIEW mz_catalog.mz_views IS 'views';
@@ -1579,8 +1579,8 @@ SELECT
   pg_catalog.pg_get_viewdef(r.oid) AS definition,
   r.owner_id,
   mz_internal.privileges(coalesce(r.acl, pg_catalog.acldefault('r', r.owner))) AS privileges,
-  mz_ingest.create_sql_relation(r.oid) AS create_sql,
-  mz_ingest.create_sql_relation(r.oid) AS redacted_create_sql
+  mz_ingest.sql_of_relation(r.oid) AS create_sql,
+  mz_ingest.sql_of_relation(r.oid) AS redacted_create_sql
 FROM mz_internal.mz_base_relations r
 WHERE r.kind = 'm';
 COMMENT ON VIEW mz_catalog.mz_materialized_views IS 'materialized views';

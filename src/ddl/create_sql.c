@@ -28,8 +28,8 @@ PG_FUNCTION_INFO_V1(mzi_sql_create_sql);
 /* The owner and the statement of an object, whatever its kind. */
 static const char *const query =
 "SELECT o.owner, COALESCE("
-"  mz_ingest.create_sql_connection($1, $2), mz_ingest.create_sql_source($1, $2),"
-"  mz_ingest.create_sql_table($1, $2), mz_ingest.create_sql_other($1, $2))"
+"  mz_ingest.sql_of_connection($1, $2), mz_ingest.sql_of_source($1, $2),"
+"  mz_ingest.sql_of_table($1, $2), mz_ingest.sql_of_other($1, $2))"
 " FROM (SELECT id, owner::oid FROM mz_ingest.connection"
 "  UNION ALL SELECT id, owner::oid FROM mz_ingest.source"
 "  UNION ALL SELECT progress_id, owner::oid FROM mz_ingest.source"
