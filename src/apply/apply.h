@@ -27,6 +27,7 @@
 #define MZI_APPLY_H
 
 #include "catalog/catalog.h"
+#include "compat/compat.h"
 #include "decode/decode.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
@@ -66,7 +67,7 @@ extern List *mzi_apply_announced_xids(const MziApply *apply);	/* of oid */
 extern void mzi_apply_forget_announced(MziApply *apply);
 
 /* Raises an error that concerns one table. */
-extern void mzi_apply_raise(MziApply *apply, int64 table, ErrorData *error) pg_attribute_noreturn();
+pg_noreturn extern void mzi_apply_raise(MziApply *apply, int64 table, ErrorData *error);
 
 extern int64 mzi_apply_pending_rows(const MziApply *apply); /* messages netted since
 															 * reset/flush */
@@ -129,15 +130,15 @@ extern void mzi_owner_enter(Oid owner, MziTableOwnerSwitch *saved);
 extern void mzi_owner_leave(const MziTableOwnerSwitch *saved);
 
 /* In PG_CATCH around the owner's code: the error concerns this table only */
-extern void mzi_owner_rethrow(MemoryContext context) pg_attribute_noreturn();
+pg_noreturn extern void mzi_owner_rethrow(MemoryContext context);
 
 /* May code of role run with the rights of owner? */
 extern bool mzi_owner_is_trusted(Oid role, Oid owner);
 
 /* The type whose code owner must not run, because another role may change it */
 extern Oid	mzi_owner_find_stranger(Oid type, Oid owner);
-extern void mzi_owner_refuse_type(const char *table, const char *column,
-								  Oid type, Oid owner) pg_attribute_noreturn();
+pg_noreturn extern void mzi_owner_refuse_type(const char *table, const char *column,
+											  Oid type, Oid owner);
 
 /* The statement that makes such a type one's own */
 extern char *mzi_owner_type_hint(Oid type, Oid owner);

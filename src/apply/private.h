@@ -278,8 +278,8 @@ mzi_apply_tick(MziApply *apply)
 extern void mzi_report_doing(MziApply *apply, const char *doing,
 							 const MziNetEntry *entry);
 extern void mzi_report_context(void *arg);
-extern void mzi_report_divergence(MziApply *apply, const char *message,
-								  const char *detail) pg_attribute_noreturn();
+pg_noreturn extern void mzi_report_divergence(MziApply *apply, const char *message,
+											  const char *detail);
 extern void mzi_report_status(MziApply *apply, MziApplyTable *table,
 							  MziNetStatus status);
 

@@ -9,6 +9,7 @@
 #define MZI_CATALOG_PRIVATE_H
 
 #include "catalog/catalog.h"
+#include "compat/compat.h"
 
 #define MZI_SCHEMA			"mz_ingest"
 #define MZI_EXTENSION		"mz_ingest"
@@ -31,7 +32,7 @@ typedef struct MziSealKey
 extern char *mzi_key_path(void);
 extern bool mzi_key_exists(void);
 extern void mzi_key_read(MziSealKey *key, bool create);
-extern void mzi_key_raise_missing(const char *path) pg_attribute_noreturn();
+pg_noreturn extern void mzi_key_raise_missing(const char *path);
 
 /* ---------- seal.c ---------- */
 extern bytea *mzi_seal_with_fingerprint(const char *plain, int length,

@@ -93,4 +93,25 @@ typedef RTEPermissionInfo MziPermissions;
 	CreateWaitEventSet(NULL, nevents)
 #endif
 
+/* 17: the variables of transaction numbers have a new name */
+#if PG_VERSION_NUM < 170000
+#define TransamVariables ShmemVariableCache
+#endif
+
+/* 18: that a function does not return is said in front of its declaration */
+#if PG_VERSION_NUM < 180000 && !defined(pg_noreturn)
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/* 18: what is encoded in base64 are bytes, not characters */
+#if PG_VERSION_NUM < 180000
+typedef char MziBase64Byte;
+#else
+typedef uint8 MziBase64Byte;
+#endif
+#define mzi_compat_b64_encode(bytes, length, text, size) \
+	pg_b64_encode((const MziBase64Byte *) (bytes), length, text, size)
+#define mzi_compat_b64_decode(text, length, bytes, size) \
+	pg_b64_decode(text, length, (MziBase64Byte *) (bytes), size)
+
 #endif							/* MZI_COMPAT_H */

@@ -24,8 +24,8 @@
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
-static void bad_value(const MziResult *result, int row, int column,
-					  const char *what) pg_attribute_noreturn();
+pg_noreturn static void bad_value(const MziResult *result, int row, int column,
+								  const char *what);
 
 /* ---------- results ---------- */
 

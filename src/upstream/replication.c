@@ -29,8 +29,8 @@
 /* Bytes of a standby status update: kind, three LSNs, time, flag. */
 #define STATUS_LENGTH (1 + 4 * 8 + 1)
 
-static void raise_start_failure(MziSession *replication, const char *slot,
-								const MziResult *result) pg_attribute_noreturn();
+pg_noreturn static void raise_start_failure(MziSession *replication, const char *slot,
+											const MziResult *result);
 
 /* ---------- START_REPLICATION ---------- */
 

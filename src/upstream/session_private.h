@@ -14,6 +14,7 @@
 #ifndef MZI_SESSION_PRIVATE_H
 #define MZI_SESSION_PRIVATE_H
 
+#include "compat/compat.h"
 #include "lib/ilist.h"
 #include "lib/stringinfo.h"
 #include "libpq-fe.h"
@@ -141,9 +142,9 @@ extern List *mzi_membership_read(const char *text);
 
 /* A palloc'd copy fit for logs: password masked, valid, short, one piece. */
 extern char *mzi_conninfo_clean_text(const MziConninfo *info, const char *text);
-extern void mzi_raise_result(MziSession *session, const MziResult *result) pg_attribute_noreturn();
-extern void mzi_raise_lost(MziSession *session) pg_attribute_noreturn();
-extern void mzi_raise_timeout(MziSession *session, long timeout_ms) pg_attribute_noreturn();
+pg_noreturn extern void mzi_raise_result(MziSession *session, const MziResult *result);
+pg_noreturn extern void mzi_raise_lost(MziSession *session);
+pg_noreturn extern void mzi_raise_timeout(MziSession *session, long timeout_ms);
 
 /* A failed attempt to connect. */
 typedef struct MziConnectFailure
@@ -160,8 +161,8 @@ extern MziConnectFailure *mzi_connect_failure(const MziConninfo *info,
 											  MziSessionKind kind,
 											  PGconn *conn,
 											  ConnStatusType stage);
-extern void mzi_raise_connect(const MziConninfo *info,
-							  const MziConnectFailure *failure) pg_attribute_noreturn();
+pg_noreturn extern void mzi_raise_connect(const MziConninfo *info,
+										  const MziConnectFailure *failure);
 
 /* ---------- quote.c ---------- */
 

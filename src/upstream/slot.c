@@ -40,7 +40,7 @@
 	" WHERE s.slot_name OPERATOR(pg_catalog.=) %s AND (u.rolsuper OR NOT r.rolsuper" \
 	" AND (pg_catalog.pg_has_role(r.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_signal_backend', 'USAGE')))"
 
-static void raise_slot_timeout(MziSession *replication, const char *slot) pg_attribute_noreturn();
+pg_noreturn static void raise_slot_timeout(MziSession *replication, const char *slot);
 
 /* A fresh name: materialize_ and 32 hexadecimal digits. */
 char *

@@ -56,7 +56,7 @@ mzi_guard_exempt(void)
 {
 	if (mzi_guard_bypass > 0 || IsParallelWorker())
 		return true;
-	return IsBackgroundWorker && MyBgworkerEntry != NULL &&
+	return MyBgworkerEntry != NULL &&
 		strcmp(MyBgworkerEntry->bgw_library_name, "mz_ingest") == 0;
 }
 

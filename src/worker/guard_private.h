@@ -8,6 +8,7 @@
 #ifndef MZI_WORKER_GUARD_PRIVATE_H
 #define MZI_WORKER_GUARD_PRIVATE_H
 
+#include "compat/compat.h"
 #include "nodes/plannodes.h"
 #include "tcop/utility.h"
 #include "worker/worker.h"
@@ -27,8 +28,8 @@ extern const MziShadow *mzi_guard_find(Oid relid);
 
 /* WARNING or ERROR: why the table must not be read. */
 extern void mzi_guard_report_unreadable(int level, const MziShadow *shadow);
-extern void mzi_guard_report_locking(Oid relid) pg_attribute_noreturn();
-extern void mzi_guard_report_write(const MziShadow *shadow) pg_attribute_noreturn();
+pg_noreturn extern void mzi_guard_report_locking(Oid relid);
+pg_noreturn extern void mzi_guard_report_write(const MziShadow *shadow);
 
 /* The hint when a statement needs the key of a table that is being loaded. */
 extern char *mzi_guard_key_hint(const MziShadow *shadow);
@@ -51,8 +52,7 @@ extern char *mzi_guard_key_hint(const MziShadow *shadow);
 	"The trigger keeps everybody but its source from modifying the table."
 
 /* Raises the error of all DDL checks: cannot <what> shadow table ... */
-extern void mzi_guard_refuse(Oid relid, const char *what, const char *because)
-			pg_attribute_noreturn();
+pg_noreturn extern void mzi_guard_refuse(Oid relid, const char *what, const char *because);
 
 /* ---------- guard_ddl.c ---------- */
 

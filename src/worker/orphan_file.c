@@ -363,7 +363,7 @@ outcome_is_forgotten(TransactionId xid)
 	bool		forgotten;
 
 	LWLockAcquire(XactTruncationLock, LW_SHARED);
-	forgotten = TransactionIdPrecedes(xid, ShmemVariableCache->oldestClogXid);
+	forgotten = TransactionIdPrecedes(xid, TransamVariables->oldestClogXid);
 	LWLockRelease(XactTruncationLock);
 	return forgotten;
 }
@@ -429,7 +429,7 @@ mzi_orphan_file_seal(MziOrphanFile *file, List *keywords, List *values)
 	length = VARSIZE_ANY_EXHDR(sealed);
 	size = pg_b64_enc_len(length);
 	file->sealed = palloc(size + 1);
-	size = pg_b64_encode(VARDATA_ANY(sealed), length, file->sealed, size);
+	size = mzi_compat_b64_encode(VARDATA_ANY(sealed), length, file->sealed, size);
 	if (size < 0)
 		elog(ERROR, "could not encode a sealed value");
 	file->sealed[size] = '\0';
@@ -445,8 +445,8 @@ mzi_orphan_file_unseal(const MziOrphanFile *file, List **keywords, List **values
 {
 	int			size = pg_b64_dec_len(strlen(file->sealed));
 	bytea	   *sealed = palloc(VARHDRSZ + size);
-	int			length = pg_b64_decode(file->sealed, strlen(file->sealed),
-									   VARDATA(sealed), size);
+	int			length = mzi_compat_b64_decode(file->sealed, strlen(file->sealed),
+											   VARDATA(sealed), size);
 	char	   *plain;
 	char	   *end;
 	bool		is_keyword = true;
