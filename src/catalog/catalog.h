@@ -223,6 +223,9 @@ extern char *mzi_catalog_system_id(void);	/* of this cluster, as text */
 extern MziName mzi_name_parse(const char *input);	/* default schema filled
 													 * in; ereports */
 extern char *mzi_name_quote(MziName name);	/* schema.name for messages */
+extern char *mzi_name_short(MziName name);	/* without the default schema */
+extern void mzi_name_unknown(const char *kind, MziName name, const char *hint)
+			pg_attribute_noreturn();
 
 /*
  * ---------- object.c: what our kinds of objects share ----------

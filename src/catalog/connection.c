@@ -103,11 +103,9 @@ mzi_connection_find(MziName name, bool missing_ok)
 	mzi_query_close(&query);
 
 	if (connection == NULL && !missing_ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("connection \"%s\" does not exist", mzi_name_quote(name)),
-				 errhint("A name without a schema means the first schema of search_path. Connections are made with mz_ingest.create_connection(name => '%s', ...).",
-						 mzi_name_quote(name))));
+		mzi_name_unknown("connection", name,
+						 psprintf("Connections are made with mz_ingest.create_connection(name => '%s', ...).",
+								  mzi_name_quote(name)));
 	return connection;
 }
 
@@ -261,14 +259,14 @@ mzi_connection_dependents(int64 id)
 		MziConnection *connection = lfirst(cell);
 
 		result = lappend(result, psprintf("connection \"%s\"",
-										  mzi_name_quote(connection->name)));
+										  mzi_name_short(connection->name)));
 	}
 	foreach(cell, mzi_source_list_of_connection(id))
 	{
 		MziSource  *source = lfirst(cell);
 
 		result = lappend(result, psprintf("source \"%s\"",
-										  mzi_name_quote(source->name)));
+										  mzi_name_short(source->name)));
 	}
 	return result;
 }
@@ -326,6 +324,6 @@ mzi_secret_dependents(int64 id)
 	foreach(cell, mzi_secret_connections(id))
 		result = lappend(result,
 						 psprintf("connection \"%s\"",
-								  mzi_name_quote(*(MziName *) lfirst(cell))));
+								  mzi_name_short(*(MziName *) lfirst(cell))));
 	return result;
 }

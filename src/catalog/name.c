@@ -21,9 +21,9 @@
 #include "utils/lsyscache.h"
 #include "utils/varlena.h"
 
-/* The schema that unqualified names are in: the first of the search_path. */
+/* The schema that unqualified names are in; NULL when there is none. */
 static char *
-default_schema(void)
+find_default_schema(void)
 {
 	List	   *path = fetch_search_path(false);
 	char	   *result = NULL;
@@ -40,6 +40,15 @@ default_schema(void)
 			break;
 	}
 	list_free(path);
+	return result;
+}
+
+/* The schema that unqualified names are in: the first of the search_path. */
+static char *
+default_schema(void)
+{
+	char	   *result = find_default_schema();
+
 	if (result == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_SCHEMA),
@@ -92,4 +101,30 @@ char *
 mzi_name_quote(MziName name)
 {
 	return pstrdup(quote_qualified_identifier(name.schema, name.name));
+}
+
+/*
+ * The name as short as mzi_name_parse() would still take it for the same, for
+ * messages that are Materialize's.
+ */
+char *
+mzi_name_short(MziName name)
+{
+	const char *schema = find_default_schema();
+
+	if (schema != NULL && name.schema != NULL && strcmp(schema, name.schema) == 0)
+		return pstrdup(quote_identifier(name.name));
+	return mzi_name_quote(name);
+}
+
+/* Ereports that there is no object of that kind and name. */
+void
+mzi_name_unknown(const char *kind, MziName name, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("unknown catalog item '%s'", mzi_name_short(name)),
+			 errdetail("There is no %s \"%s\".", kind, mzi_name_quote(name)),
+			 errhint("A name without a schema means the first schema of search_path. %s",
+					 hint)));
 }

@@ -53,11 +53,9 @@ mzi_secret_find(MziName name, bool missing_ok)
 	mzi_query_close(&query);
 
 	if (secret == NULL && !missing_ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("secret \"%s\" does not exist", mzi_name_quote(name)),
-				 errhint("A name without a schema means the first schema of search_path. Secrets are made with mz_ingest.create_secret(name => '%s', value => '...').",
-						 mzi_name_quote(name))));
+		mzi_name_unknown("secret", name,
+						 psprintf("Secrets are made with mz_ingest.create_secret(name => '%s', value => '...').",
+								  mzi_name_quote(name)));
 	return secret;
 }
 

@@ -105,10 +105,7 @@ mzi_source_find(MziName name, bool missing_ok)
 	if (sources != NIL)
 		return linitial(sources);
 	if (!missing_ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("source \"%s\" does not exist", mzi_name_quote(name)),
-				 errhint("A name without a schema means the first schema of search_path. mz_ingest.stat_source lists the sources.")));
+		mzi_name_unknown("source", name, "mz_ingest.stat_source lists the sources.");
 	return NULL;
 }
 

@@ -133,7 +133,7 @@ refuse_dependents(MziObjectKind kind, MziName name, List *dependents)
 	ereport(ERROR,
 			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 			 errmsg("cannot drop %s \"%s\": still depended upon by %s",
-					mzi_command_kind(kind), mzi_name_quote(name),
+					mzi_command_kind(kind), mzi_name_short(name),
 					(char *) linitial(dependents)),
 			 list_length(dependents) == 1 ? 0 :
 			 errdetail("All dependents: %s.", all.data),
@@ -174,14 +174,14 @@ goes_too(const Victims *victims, const char *dependent)
 	{
 		MziName		name = ((MziConnection *) lfirst(cell))->name;
 
-		if (strcmp(dependent, psprintf("connection \"%s\"", mzi_name_quote(name))) == 0)
+		if (strcmp(dependent, psprintf("connection \"%s\"", mzi_name_short(name))) == 0)
 			return true;
 	}
 	foreach(cell, victims->sources)
 	{
 		MziName		name = ((MziSource *) lfirst(cell))->name;
 
-		if (strcmp(dependent, psprintf("source \"%s\"", mzi_name_quote(name))) == 0)
+		if (strcmp(dependent, psprintf("source \"%s\"", mzi_name_short(name))) == 0)
 			return true;
 	}
 	return false;
@@ -298,7 +298,7 @@ add_subsource(Victims *victims, MziName name)
 	if (table == NULL || !table->is_subsource)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s is not a source", mzi_name_quote(name)),
+				 errmsg("%s is not a source", mzi_name_short(name)),
 				 table == NULL ?
 				 errhint("mz_ingest.stat_source lists the sources, mz_ingest.stat_table their tables.") :
 				 errhint("Use DROP TABLE.")));
@@ -436,7 +436,7 @@ drop_source_tables(int64 source, MziName name, List *relids, bool cascade)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("cannot drop source \"%s\": still depended upon by %s",
-						mzi_name_quote(name), dependent),
+						mzi_name_short(name), dependent),
 				 errdetail_internal("%s", error->detail),
 				 errhint("Drop these first, or give cascade => true.")));
 	}
@@ -519,7 +519,7 @@ drop_tables(List *names, bool if_exists, bool cascade)
 		if (!OidIsValid(relid))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("unknown catalog item '%s'", mzi_name_quote(*name)),
+					 errmsg("unknown catalog item '%s'", mzi_name_short(*name)),
 					 errhint("mz_ingest.stat_table lists the shadow tables.")));
 		if (mzi_table_find(relid) == NULL)
 			ereport(ERROR,

@@ -73,7 +73,7 @@ mzi_look_open(const MziConnection *connection, Oid owner,
 	if (connection->type != MZI_CONNECTION_POSTGRES)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s is not a POSTGRES CONNECTION", mzi_name_quote(connection->name)),
+				 errmsg("%s is not a POSTGRES CONNECTION", mzi_name_short(connection->name)),
 				 errhint("An SSH tunnel is used by a connection to a PostgreSQL server that names it as SSH TUNNEL.")));
 	mzi_conninfo_check_rights(connection, owner);
 	look->conninfo = mzi_conninfo_build(connection, owner);

@@ -94,7 +94,7 @@ mzi_command_exists(MziObjectKind kind, MziName name, bool skip)
 		ereport(NOTICE,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("%s \"%s\" already exists, skipping",
-						mzi_command_kind(kind), mzi_name_quote(name))));
+						mzi_command_kind(kind), mzi_name_short(name))));
 	else
 		ereport(ERROR,
 				(errcode(kind == MZI_OBJECT_TABLE ? ERRCODE_DUPLICATE_TABLE :
@@ -118,7 +118,7 @@ mzi_command_missing(MziObjectKind kind, MziName name)
 	ereport(NOTICE,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("%s \"%s\" does not exist, skipping",
-					mzi_command_kind(kind), mzi_name_quote(name))));
+					mzi_command_kind(kind), mzi_name_short(name))));
 }
 
 /* Runs a utility statement as the current user. */

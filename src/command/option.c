@@ -168,7 +168,7 @@ mzi_command_alter_table_options(MziName name, List *options, bool if_exists)
 	if (table == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("unknown catalog item '%s'", mzi_name_quote(name)),
+				 errmsg("unknown catalog item '%s'", mzi_name_short(name)),
 				 errhint("mz_ingest.stat_table lists the shadow tables.")));
 	source = mzi_source_load(table->source, false);
 	mzi_command_check_owner(MZI_OBJECT_SOURCE, source->name, source->owner);

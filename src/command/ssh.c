@@ -25,17 +25,10 @@ int64
 mzi_ssh_option_tunnel(const DefElem *option)
 {
 	MziConnection *tunnel;
-	char	   *given;
 
 	if (option->arg == NULL)
 		return 0;
-	given = strVal(option->arg);
-	tunnel = mzi_connection_find(mzi_name_parse(given), true);
-	if (tunnel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("unknown catalog item '%s'", given),
-				 errhint("SSH TUNNEL names a connection that was made with mz_ingest.create_connection(type => 'ssh tunnel', ...).")));
+	tunnel = mzi_connection_find(mzi_name_parse(strVal(option->arg)), false);
 	mzi_ssh_check_type(tunnel);
 	mzi_command_check_usage(MZI_OBJECT_CONNECTION, tunnel->id, tunnel->name,
 							tunnel->owner, GetUserId(), ACL_USAGE);
@@ -49,7 +42,7 @@ mzi_ssh_check_type(const MziConnection *connection)
 	if (connection->type != MZI_CONNECTION_SSH_TUNNEL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s is not an SSH connection", mzi_name_quote(connection->name)),
+				 errmsg("%s is not an SSH connection", mzi_name_short(connection->name)),
 				 errhint("Name a connection that was made with mz_ingest.create_connection(type => 'ssh tunnel', ...).")));
 }
 

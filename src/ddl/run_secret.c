@@ -25,9 +25,9 @@
 
 /* Does a name follow the expression, as in SELECT 1 one? */
 static bool
-has_alias(const RawStmt * raw)
+has_alias(const RawStmt *raw)
 {
-	const		SelectStmt *select = castNode(SelectStmt, raw->stmt);
+	const SelectStmt *select = castNode(SelectStmt, raw->stmt);
 
 	return select->targetList == NIL ||
 		linitial_node(ResTarget, select->targetList)->name != NULL;

@@ -31,7 +31,7 @@ create_view(MziScript *script, const MziStatement *statement)
 	{
 		ereport(NOTICE,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
-				 errmsg("view \"%s\" already exists, skipping", mzi_name_quote(name))));
+				 errmsg("view \"%s\" already exists, skipping", mzi_name_short(name))));
 		return;
 	}
 	initStringInfo(&query);

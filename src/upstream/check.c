@@ -99,7 +99,7 @@ check_room(const MziResult *result, MziFindings *findings)
 	int64		free_slots = mzi_result_int(result, 0, SERVER_MAX_SLOTS) -
 	mzi_result_int(result, 0, SERVER_SLOTS);
 	int			wanted = mzi_compatibility == MZI_COMPATIBILITY_STRICT ? 2 : 1;
-	char	   *no_slots = "PostgreSQL server has insufficient number of replication slots available";
+	char	   *no_slots = "POSTGRES source validation: PostgreSQL server has insufficient number of replication slots available";
 
 	if (max_senders < 1)
 		mzi_findings_add(findings, ERRCODE_MZI_UPSTREAM_REQUIREMENTS,

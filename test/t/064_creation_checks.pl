@@ -103,7 +103,7 @@ my $error = refused(
 	qr/server must have wal_level >= logical, but has replica/,
 	qr/replication disabled on server/,
 	qr/old_snapshot_threshold/,
-	qr/PostgreSQL server has insufficient number of replication slots available/,
+	qr/POSTGRES source validation: PostgreSQL server has insufficient number of replication slots available/,
 	qr/executing this statement requires 1 replication slot\b/,
 	qr/REPLICATION attribute/,
 	qr/publication "p" does not publish all changes\nIt leaves out update delete truncate\./,

@@ -57,7 +57,7 @@ $down->safe_psql('postgres', 'GRANT SELECT ON src_progress TO reader');
 cmp_ok($down->safe_psql('postgres', 'SET ROLE reader; SELECT lsn FROM src_progress'), '>', 0, 'and then they do');
 fails('DROP VIEW src_progress', qr/it shows the progress of source "public.src".*HINT:\s+SELECT mz_ingest\.drop_source\('public\.src'\)/s, 'it cannot be dropped');
 $down->safe_psql('postgres', 'CREATE VIEW above AS SELECT lsn FROM src_progress');
-fails(q{SELECT mz_ingest.drop_source('src')}, qr/cannot drop source "public\.src": still depended upon by view "above"/, 'what depends on it keeps the source');
+fails(q{SELECT mz_ingest.drop_source('src')}, qr/cannot drop source "src": still depended upon by view "above"/, 'what depends on it keeps the source');
 is($down->safe_psql('postgres', 'SELECT count(*) FROM mz_ingest.source, src_progress'), '1', 'whole');
 
 # ---- dump and restore

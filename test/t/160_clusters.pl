@@ -71,7 +71,7 @@ is($down->safe_psql('postgres', q{SELECT string_agg(relid::text || ':' || is_sub
 like(($down->psql('postgres', q{SELECT mz_ingest.drop_source('c2')}))[2], qr/public.c2 is not a source/, 'DROP SOURCE does not take tables');
 $down->safe_psql('postgres', 'CREATE VIEW on_b AS SELECT * FROM b');
 like(($down->psql('postgres', q{SELECT mz_ingest.drop_source('b')}))[2],
-	qr/cannot drop source "public.b": still depended upon by view "on_b"/, 'RESTRICT holds for a subsource');
+	qr/cannot drop source "b": still depended upon by view "on_b"/, 'RESTRICT holds for a subsource');
 $down->safe_psql('postgres', q{SELECT mz_ingest.drop_source('b', cascade => true); SELECT mz_ingest.drop_source('c');
 	SELECT mz_ingest.drop_source('c', if_exists => true)});
 $up->safe_psql('postgres', q{INSERT INTO b VALUES (7, 'x'); INSERT INTO c VALUES (7, 'x', 'y'); INSERT INTO a VALUES (0, 'x')});

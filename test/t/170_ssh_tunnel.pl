@@ -126,9 +126,9 @@ refuses('the upstream is not there', qr/error connecting to server: Connection r
 refuses('what the upstream refuses', qr/error connecting to server: role "nobody_here" does not exist/,
 	"SELECT mz_ingest.alter_connection('c', \"user\" => 'nobody_here')");
 refuses('a socket directory', qr/invalid HOST/, "SELECT mz_ingest.alter_connection('c', host => '/tmp')");
-refuses('a source on the tunnel itself', qr/public\.bastion is not a POSTGRES CONNECTION/,
+refuses('a source on the tunnel itself', qr/bastion is not a POSTGRES CONNECTION/,
 	"SELECT mz_ingest.create_source('x', connection => 'bastion', publication => 'p')");
-refuses('the tunnel is in use', qr/cannot drop connection "public\.bastion": still depended upon by connection "public\.c"/,
+refuses('the tunnel is in use', qr/cannot drop connection "bastion": still depended upon by connection "c"/,
 	"SELECT mz_ingest.drop_connection('bastion')");
 
 # ---- rotation: the second key goes on to work as the first
