@@ -96,7 +96,8 @@ sub end_load
 sub ask
 {
 	my ($node, $sql) = @_;
-	my ($status, $out) = $node->psql('postgres', $sql);
+	# by -c: psql that finds no server does not read what it is given
+	my ($status, $out) = try_sql($node, 'postgres', $sql);
 	return $status == 0 ? $out : '';
 }
 
@@ -207,7 +208,7 @@ sub insist
 	wait_until(
 		sub {
 			return 1 if ask($down, $done) eq 't';
-			my ($status, undef, $err) = $down->psql('postgres', $sql);
+			my ($status, undef, $err) = try_sql($down, 'postgres', $sql);
 			die "$sql\n$err" if $status && $err =~ /ERROR:/ && $err !~ /connection|terminat|starting up|shutting down|refused|timeout|not accept|recovery|in use|did not stop/;
 			return 0;
 		},
