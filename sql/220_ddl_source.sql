@@ -200,7 +200,7 @@ BEGIN
     IF reached THEN
       RETURN true;
     END IF;
-    PERFORM pg_sleep(0.1);
+    PERFORM pg_sleep(0.1), pg_stat_clear_snapshot();
   END LOOP;
   RETURN false;
 END $$;
