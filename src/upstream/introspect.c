@@ -238,20 +238,26 @@ table_oids(List *tables)
  * published columns alone we have the right (a column that was dropped after
  * our snapshot has no rights).  A NOT NULL that is still to be validated (18)
  * promises nothing about the rows that are there.
+ *
+ * Returns the tables that are still there.  What the publication holds is asked
+ * of a function that sees the catalog as it is now, while the tables and columns
+ * are those of our snapshot: a table that was dropped, or taken out, in between
+ * has columns and no entry, and is as one that was not found.
  */
-static void
+static List *
 read_columns(MziSession *sql, const char *publication, List *tables, const char *oids)
 {
 	int			version = mzi_session_version(sql);
 	const char *params[2] = {publication, oids};
 	int			position = 0;
+	List	   *gone = NIL;
 	MziResult  *result;
 	char	   *question;
 
 	question = psprintf("SELECT a.attrelid, a.attname, a.attnum, a.atttypid,"
 						" pg_catalog.format_type(a.atttypid, a.atttypmod),"
 						" tn.nspname, t.typname, t.typtype, a.atttypmod, a.attnotnull%s, %s, %s,"
-						" coalesce(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'), true)"
+						" coalesce(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'), true), %s"
 						" FROM pg_catalog.pg_attribute a"
 						" JOIN pg_catalog.pg_type t ON t.oid" EQ "a.atttypid"
 						" JOIN pg_catalog.pg_namespace tn ON tn.oid" EQ "t.typnamespace"
@@ -268,8 +274,9 @@ read_columns(MziSession *sql, const char *publication, List *tables, const char 
 						version >= 150000 ? "CASE WHEN g.attrs IS NULL THEN a.attgenerated" EQ "''"
 						" ELSE a.attnum" EQ "ANY (g.attrs) END" :
 						version >= 120000 ? "a.attgenerated" EQ "''" : "true",
+						version >= 150000 ? "g.relid IS NOT NULL" : "true",
 						version >= 150000 ?
-						" JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname::pg_catalog.text) g"
+						" LEFT JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname::pg_catalog.text) g"
 						" ON g.relid" EQ "a.attrelid" : "");
 	result = mzi_session_query_params(sql, question, 2, params, CATALOG_TIMEOUT_MS);
 	for (int row = 0; row < mzi_result_rows(result); row++)
@@ -280,6 +287,11 @@ read_columns(MziSession *sql, const char *publication, List *tables, const char 
 
 		if (table == NULL)
 			continue;
+		if (!mzi_result_bool(result, row, 13))
+		{
+			gone = list_append_unique_ptr(gone, table);
+			continue;
+		}
 		column = palloc0(sizeof(MziUpstreamColumn));
 		column->name = mzi_result_dup(result, row, 1);
 		column->attnum = (int16) mzi_result_int(result, row, 2);
@@ -301,6 +313,7 @@ read_columns(MziSession *sql, const char *publication, List *tables, const char 
 	}
 	mzi_result_free(result);
 	pfree(question);
+	return list_difference_ptr(tables, gone);
 }
 
 /* ---------- keys ---------- */
@@ -585,7 +598,7 @@ mzi_introspect_tables(MziSession *sql, const char *publication, List *oids)
 	{
 		char	   *found = mzi_oid_array(table_oids(tables));
 
-		read_columns(sql, publication, tables, found);
+		tables = read_columns(sql, publication, tables, found);
 		read_keys(sql, tables, found);
 		read_leaves(sql, tables);
 		read_identity(sql, tables);
