@@ -499,7 +499,7 @@ raise_null(MziApplyTable *table, const MziColumn *column)
 					table->table->upstream_schema, table->table->upstream_name,
 					table->upstream_oid, column->name),
 			 errdetail("A NULL was received for the column."),
-			 errhint("%s", mzi_relation_recreate_hint(table))));
+			 errhint("%s", mzi_relation_nullable_hint(table))));
 }
 
 /*

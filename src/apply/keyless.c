@@ -26,9 +26,8 @@ delete_copies(MziWriter *writer, int64 n)
 	while (n > 0)
 	{
 		if (!mzi_resolve_next(&writer->resolver, writer->old_slot))
-			mzi_report_divergence(writer->apply,
-								  "row to be deleted is missing in shadow table %s",
-								  "The table has no key; the row was looked for by all of its columns.");
+			mzi_report_missing(writer->apply, "row to be deleted",
+							   "The table has no key; the row was looked for by all of its columns.");
 		if (mzi_rowhash_equal(writer->old_slot, writer->new_slot) &&
 			mzi_write_delete(writer, writer->old_slot))
 			n--;

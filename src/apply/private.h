@@ -280,6 +280,8 @@ extern void mzi_report_doing(MziApply *apply, const char *doing,
 extern void mzi_report_context(void *arg);
 pg_noreturn extern void mzi_report_divergence(MziApply *apply, const char *message,
 											  const char *detail);
+pg_noreturn extern void mzi_report_missing(MziApply *apply, const char *row,
+										   const char *detail);
 extern void mzi_report_status(MziApply *apply, MziApplyTable *table,
 							  MziNetStatus status);
 
@@ -292,6 +294,7 @@ extern void mzi_relation_map(MziApplyTable *table,
 							 const MziRelationMessage *message);
 extern void mzi_relation_need_identity(MziApplyTable *table, char old_kind);
 extern char *mzi_relation_recreate_hint(const MziApplyTable *table);
+extern char *mzi_relation_nullable_hint(const MziApplyTable *table);
 extern char *mzi_relation_resync_hint(const MziApplyTable *table);
 
 /* target.c */

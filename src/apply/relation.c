@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "apply/private.h"
+#include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -61,6 +62,17 @@ mzi_relation_recreate_hint(const MziApplyTable *table)
 					local, local,
 					source ? quote_literal_cstr(source) : "source",
 					quote_literal_cstr(table->upstream_name));
+}
+
+/*
+ * Hint: a NULL has come for a column that has none; the shadow table has to be
+ * made anew, or without constraints.
+ */
+char *
+mzi_relation_nullable_hint(const MziApplyTable *table)
+{
+	return psprintf("%s To keep the column nullable, create the table WITH (EXCLUDE ALL CONSTRAINTS).",
+					mzi_relation_recreate_hint(table));
 }
 
 /* Hint: copying the rows again is enough. */
@@ -220,17 +232,22 @@ mzi_relation_map(MziApplyTable *table, const MziRelationMessage *message)
 
 /*
  * An UPDATE or DELETE has come: does it say which row it is about?
- * old_kind is how its old row was sent.
+ * old_kind is how its old row was sent.  In strict compatibility it has to send
+ * the whole of it.
  */
 void
 mzi_relation_need_identity(MziApplyTable *table, char old_kind)
 {
 	const char *why;
+	bool		only_full = mzi_compatibility == MZI_COMPATIBILITY_STRICT &&
+	table->replica_identity != REPLICA_IDENTITY_FULL;
 
-	if (table->has_identity &&
+	if (table->has_identity && !only_full &&
 		(table->table->nkeys > 0 || old_kind == 'O'))
 		return;
-	if (table->table->nkeys > 0)
+	if (only_full)
+		why = "mz_ingest.compatibility is \"strict\".";
+	else if (table->table->nkeys > 0)
 		why = "The replica identity of the upstream table no longer holds the columns that identify a row here.";
 	else
 		why = "The table has no key, so that its rows are found by all of their columns.";

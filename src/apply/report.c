@@ -119,6 +119,21 @@ mzi_report_divergence(MziApply *apply, const char *message,
 			 errhint("%s", mzi_relation_resync_hint(table))));
 }
 
+/*
+ * Raises the definite error that a row is not there: row tells which, detail
+ * may be NULL.  In strict compatibility the message begins as Materialize's
+ * does, whose table would now hold less than none of the row.
+ */
+void
+mzi_report_missing(MziApply *apply, const char *row, const char *detail)
+{
+	mzi_report_divergence(apply,
+						  psprintf("%s%s is missing in shadow table %%s",
+								   mzi_compatibility == MZI_COMPATIBILITY_STRICT ?
+								   "negative record multiplicity: " : "", row),
+						  detail);
+}
+
 /* Raises the error for a change that could not be netted. */
 void
 mzi_report_status(MziApply *apply, MziApplyTable *table, MziNetStatus status)
@@ -134,7 +149,7 @@ mzi_report_status(MziApply *apply, MziApplyTable *table, MziNetStatus status)
 			mzi_report_divergence(apply, "row to be inserted exists already in shadow table %s", NULL);
 			break;
 		case MZI_NET_MISSING:
-			mzi_report_divergence(apply, "row to be changed is missing in shadow table %s", NULL);
+			mzi_report_missing(apply, "row to be changed", NULL);
 			break;
 		case MZI_NET_KEY_NULL:
 			ereport(ERROR,
@@ -144,7 +159,7 @@ mzi_report_status(MziApply *apply, MziApplyTable *table, MziNetStatus status)
 							table->table->upstream_name,
 							table->upstream_oid, column),
 					 errdetail("The column is part of the key, and a NULL was received for it."),
-					 errhint("%s", mzi_relation_recreate_hint(table))));
+					 errhint("%s", mzi_relation_nullable_hint(table))));
 			break;
 		case MZI_NET_KEY_UNSENT:
 		case MZI_NET_UNSENT:

@@ -133,9 +133,7 @@ raise_no_leaf(MziRouter *router, const MziNetEntry *entry, bool stored)
 	MziApplyTable *table = router->root->table;
 
 	if (stored)
-		mzi_report_divergence(table->apply,
-							  "row to be changed is missing in shadow table %s",
-							  NULL);
+		mzi_report_missing(table->apply, "row to be changed", NULL);
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
 			 errmsg("no partition of shadow table %s takes the row",

@@ -84,9 +84,7 @@ write_deletes(MziWriter *writer, MziWork *work, int nwork)
 		mzi_report_doing(writer->apply, "DELETE", work[i].entry);
 		if (!mzi_resolve_find_ascending(&writer->resolver, &work[i],
 										writer->old_slot))
-			mzi_report_divergence(writer->apply,
-								  "row to be deleted is missing in shadow table %s",
-								  NULL);
+			mzi_report_missing(writer->apply, "row to be deleted", NULL);
 		if (!mzi_write_delete(writer, writer->old_slot))
 			raise_changed(writer, TM_SelfModified);
 		mzi_apply_tick(writer->apply);
@@ -111,9 +109,7 @@ mzi_write_find_base(MziWriter *writer, const MziNetEntry *base)
 	work.keys = keys;
 	work.entry = NULL;
 	if (!mzi_resolve_find(&writer->resolver, &work, writer->base_slot))
-		mzi_report_divergence(writer->apply,
-							  "row whose key was changed is missing in shadow table %s",
-							  NULL);
+		mzi_report_missing(writer->apply, "row whose key was changed", NULL);
 }
 
 /*
@@ -146,9 +142,7 @@ write_update(MziWriter *writer, MziWork *work)
 
 	base = find_base(writer, work->entry, writer->old_slot);
 	if (!mzi_resolve_find_ascending(&writer->resolver, work, writer->old_slot))
-		mzi_report_divergence(writer->apply,
-							  "row to be updated is missing in shadow table %s",
-							  NULL);
+		mzi_report_missing(writer->apply, "row to be updated", NULL);
 	mzi_convert_image(writer, work->entry->image, base, slot);
 	slot->tts_tableOid = RelationGetRelid(writer->heap);
 	result = table_tuple_update(writer->heap, &writer->old_slot->tts_tid, slot,

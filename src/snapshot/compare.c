@@ -189,7 +189,7 @@ compare_key(const MziSource *source, const MziTable *table,
 		if (now->constraint_oid == recorded->constraint_oid || same_name)
 			what = "renamed or recreated upstream";
 	}
-	hint = psprintf("%s A constraint can be dropped upstream without this error when the table is created WITH (EXCLUDE CONSTRAINTS (%s)) before.",
+	hint = psprintf("%s For a constraint that is going to be dropped, create the table WITH (EXCLUDE CONSTRAINTS (%s)) before the upstream drop.",
 					replace_hint(source, table, ""),
 					quote_literal_cstr(recorded->name));
 	return mzi_schema_error(source, table,
@@ -216,7 +216,8 @@ identity_columns(const MziTable *table)
 
 /*
  * Does the stream still bring enough of the old row to find it?  FULL always
- * does; anything else must identify rows by the very columns of our key.
+ * does; anything else must identify rows by the very columns of our key.  In
+ * strict compatibility the first UPDATE or DELETE tells, as in Materialize.
  */
 static ErrorData *
 compare_identity(const MziSource *source, const MziTable *table,
@@ -224,7 +225,8 @@ compare_identity(const MziSource *source, const MziTable *table,
 {
 	ErrorData  *error;
 
-	if (upstream->replica_identity == REPLICA_IDENTITY_FULL)
+	if (upstream->replica_identity == REPLICA_IDENTITY_FULL ||
+		mzi_compatibility == MZI_COMPATIBILITY_STRICT)
 		return NULL;
 	if (table->nkeys == 0)
 	{

@@ -430,7 +430,8 @@ is_data_error(int sqlstate)
  * Throws a caught error again without the row: COPY FROM's context holds the
  * line, a constraint's detail the whole row.  The context callbacks that are
  * still in place speak again.  A data error gets a hint if it has none; a NULL
- * in a NOT NULL column the words it has in Materialize.
+ * in a NOT NULL column, and lines that are no rows, the words they have in
+ * Materialize.
  */
 static void
 throw_without_data(ErrorData *error, const MziTable *table, const char *cure)
@@ -446,6 +447,8 @@ throw_without_data(ErrorData *error, const MziTable *table, const char *cure)
 			error->message = psprintf("PG column %s.%s.%s contained NULL data, despite having NOT NULL constraint",
 									  table->upstream_schema,
 									  table->upstream_name, error->column_name);
+		if (error->sqlerrcode == ERRCODE_BAD_COPY_FILE_FORMAT)
+			error->message = psprintf("failed to parse COPY protocol: %s", error->message);
 		if (error->hint == NULL)
 			error->hint = psprintf("%s, then run here: %s",
 								   error->sqlerrcode == ERRCODE_CHECK_VIOLATION &&

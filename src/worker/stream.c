@@ -412,7 +412,8 @@ start(MziStream *stream)
 	mzi_session_set_limit(state->sql, mzi_receiver_timeout_ms);
 	state->started_before = mzi_validate_identity(state->replication, stream->source,
 												  &stream->position);
-	mzi_validate_slot(state->sql, stream->shared, stream->slot, &stream->position);
+	mzi_validate_slot(state->sql, stream->source, stream->shared, stream->slot,
+					  &stream->position, stream->sync);
 	state->confirm_end = upstream_is_synchronous(state->sql);
 	if (!stream->sync && validate_schema(stream))
 		return false;

@@ -121,12 +121,14 @@ mzi_validate_refresh_slot(MziSession *sql, MziSourceShared *shared, const char *
 }
 
 /*
- * Can the slot be followed from our position?  Frees it from a walsender of
+ * Can the slot be followed from our position, which is the snapshot's when
+ * tables are catching up?  Frees it from a walsender of
  * ours that has not noticed that its client is gone.
  */
 void
-mzi_validate_slot(MziSession *sql, MziSourceShared *shared, const char *slot,
-				  const MziPosition *position)
+mzi_validate_slot(MziSession *sql, const MziSource *source,
+				  MziSourceShared *shared, const char *slot,
+				  const MziPosition *position, bool catching_up)
 {
 	MziSlotInfo info = mzi_slot_info(sql, slot);
 
@@ -134,9 +136,10 @@ mzi_validate_slot(MziSession *sql, MziSourceShared *shared, const char *slot,
 	if (!info.exists)
 		ereport(ERROR,
 				(errcode(ERRCODE_MZI_SLOT_LOST),
-				 errmsg("replication slot \"%s\" does not exist", slot),
-				 errdetail("The changes since %X/%X may be lost.",
-						   LSN_FORMAT_ARGS(position->end_lsn)),
+				 errmsg("slot overcompacted. Requested LSN %X/%X but only LSNs >= %X/%X are available",
+						LSN_FORMAT_ARGS(position->end_lsn),
+						LSN_FORMAT_ARGS(mzi_validate_end_of_wal(sql, source))),
+				 errdetail("Replication slot \"%s\" does not exist any more; a new one begins at the end of the upstream's WAL.", slot),
 				 errhint("Start over with: SELECT mz_ingest.resync_source(%s);",
 						 quote_literal_cstr(shared->name))));
 	if ((info.wal_status != NULL && strcmp(info.wal_status, "lost") == 0) ||
@@ -149,6 +152,15 @@ mzi_validate_slot(MziSession *sql, MziSourceShared *shared, const char *slot,
 						   info.invalidation_reason ? ", invalidation reason " : "",
 						   info.invalidation_reason ? info.invalidation_reason : ""),
 				 errhint("Raise \"max_slot_wal_keep_size\" on the upstream server, then start over with: SELECT mz_ingest.resync_source(%s);",
+						 quote_literal_cstr(shared->name))));
+	if (info.confirmed_flush > position->end_lsn && catching_up)
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_SLOT_LOST),
+				 errmsg("slot compacted past snapshot point. snapshot consistent point=%X/%X resume_lsn=%X/%X",
+						LSN_FORMAT_ARGS(position->end_lsn),
+						LSN_FORMAT_ARGS(info.confirmed_flush)),
+				 errdetail("Somebody else has read from slot \"%s\", or it was made again.", slot),
+				 errhint("Start over with: SELECT mz_ingest.resync_source(%s);",
 						 quote_literal_cstr(shared->name))));
 	if (info.confirmed_flush > position->end_lsn)
 		ereport(ERROR,

@@ -112,8 +112,9 @@ extern bool mzi_sync_is_pending(const MziTable *table);
 extern XLogRecPtr mzi_validate_identity(MziSession *replication,
 										const MziSource *source,
 										const MziPosition *position);
-extern void mzi_validate_slot(MziSession *sql, MziSourceShared *shared,
-							  const char *slot, const MziPosition *position);
+extern void mzi_validate_slot(MziSession *sql, const MziSource *source,
+							  MziSourceShared *shared, const char *slot,
+							  const MziPosition *position, bool catching_up);
 extern void mzi_validate_rights(int64 source_id, const MziConninfo *used);
 extern bool mzi_validate_schema(MziSession *sql, const MziSource *source,
 								List *tables, XLogRecPtr applied);

@@ -210,15 +210,16 @@ sub drop_slot
 	return;
 }
 
+my $overcompacted = qr/^slot overcompacted\. Requested LSN \S+ but only LSNs >= \S+ are available$/;
 drop_slot(slot());
-stops('slot dropped', 'definite', 'MZ007', qr/replication slot "$slot" does not exist/, qr/resync_source\('/, 10);
+stops('slot dropped', 'definite', 'MZ007', $overcompacted, qr/resync_source\('/, 10);
 $up->safe_psql('postgres', q{DELETE FROM t WHERE id = 5});
 resync();
 recovers('slot dropped');
 
 # the hint is one that can be run, and a definite error survives a restart
 drop_slot(slot());
-stops('slot dropped again', 'definite', 'MZ007', qr/does not exist/, qr/resync_source\('/, 10);
+stops('slot dropped again', 'definite', 'MZ007', $overcompacted, qr/resync_source\('/, 10);
 $down->restart;
 is(status()->{sqlstate}, 'MZ007', 'a definite error survives a restart');
 is(status()->{state}, 'stalled', '... and the source is not started');
