@@ -25,8 +25,7 @@ PG_FUNCTION_INFO_V1(mzi_sql_mzsql_inline_handler);
 PG_FUNCTION_INFO_V1(mzi_sql_mzsql_validator);
 
 /* Raises that the language has no functions. */
-static void
-pg_attribute_noreturn()
+pg_noreturn static void
 refuse_function(void)
 {
 	ereport(ERROR,

@@ -18,6 +18,7 @@
 #define MZI_DDL_RUN_H
 
 #include "command/command.h"
+#include "compat/compat.h"
 #include "ddl/ddl.h"
 #include "tcop/dest.h"
 #include "utils/resowner.h"
@@ -69,8 +70,8 @@ extern DestReceiver *mzi_row_receiver(Tuplestorestate *store, TupleDesc result,
 /* ---------- run.c ---------- */
 extern void mzi_run_statement(MziScript *script, const MziStatement *statement);
 extern char *mzi_run_text(const MziScript *script, MziRange range);
-extern void mzi_run_refuse(const MziScript *script, const MziStatement *statement,
-						   const char *what, const char *hint) pg_attribute_noreturn();
+pg_noreturn extern void mzi_run_refuse(const MziScript *script, const MziStatement *statement,
+									   const char *what, const char *hint);
 
 /* ---------- run_name.c ---------- */
 extern MziName mzi_run_new_name(const MziScript *script, const MziDdlName *name);

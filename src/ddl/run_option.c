@@ -21,8 +21,7 @@ mzi_run_option_upper(const char *name)
 }
 
 /* Raises that the value of an option is wrong. */
-static void
-pg_attribute_noreturn()
+pg_noreturn static void
 refuse_value(const MziScript *script, const MziOption *option, const char *why)
 {
 	ereport(ERROR,

@@ -263,8 +263,7 @@ create_relation(const MziScript *script, const MziStatement *statement)
 }
 
 /* Raises that a SHOW CREATE is about nothing that there is. */
-static void
-pg_attribute_noreturn()
+pg_noreturn static void
 refuse_unknown(const MziScript *script, const MziStatement *statement)
 {
 	ereport(ERROR,
