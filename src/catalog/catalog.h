@@ -15,6 +15,7 @@
 #define MZI_CATALOG_H
 
 #include "access/transam.h"
+#include "compat/compat.h"
 #include "core/core.h"
 #include "nodes/parsenodes.h"
 #include "utils/jsonb.h"
@@ -224,8 +225,7 @@ extern MziName mzi_name_parse(const char *input);	/* default schema filled
 													 * in; ereports */
 extern char *mzi_name_quote(MziName name);	/* schema.name for messages */
 extern char *mzi_name_short(MziName name);	/* without the default schema */
-extern void mzi_name_unknown(const char *kind, MziName name, const char *hint)
-			pg_attribute_noreturn();
+pg_noreturn extern void mzi_name_unknown(const char *kind, MziName name, const char *hint);
 
 /*
  * ---------- object.c: what our kinds of objects share ----------
