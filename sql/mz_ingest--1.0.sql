@@ -1180,11 +1180,16 @@ AS $$
   SELECT CASE WHEN t.is_subsource
     THEN format('CREATE SUBSOURCE materialize.%I.%I (%s) OF SOURCE materialize.%I.%I WITH (EXTERNAL REFERENCE = %I.%I.%I%s%s);',
       n.nspname, r.relname,
-      (SELECT string_agg(format('%I %I.%I', a.attname, tn.nspname, ty.typname) || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END,
+      (SELECT string_agg(quote_ident(a.attname) || ' '
+          || CASE tn.nspname WHEN 'pg_catalog' THEN 'pg_catalog.' || base.typname ELSE format('%I.%I', tn.nspname, base.typname) END
+          || coalesce(substring(format_type(a.atttypid, a.atttypmod) FROM '\([-0-9,]+\)'), '')
+          || CASE WHEN base.oid = ty.oid THEN '' ELSE '[]' END || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END,
           ', ' ORDER BY a.attnum)
        FROM pg_attribute a
        JOIN pg_type ty ON ty.oid = a.atttypid
-       JOIN pg_namespace tn ON tn.oid = ty.typnamespace
+       LEFT JOIN pg_type element ON element.typarray = ty.oid
+       JOIN pg_type base ON base.oid = coalesce(element.oid, ty.oid)
+       JOIN pg_namespace tn ON tn.oid = base.typnamespace
        WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped),
       s.schema, s.name, c.database, t.upstream_schema, t.upstream_name,
       (SELECT format(', TEXT COLUMNS = (%s)', string_agg(quote_ident(x), ', ')) FROM unnest(t.text_columns) AS x HAVING count(*) > 0),

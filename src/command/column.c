@@ -136,13 +136,17 @@ assign_qualified(const MziLook *look, List *selections, List *columns, bool as_t
 					 errmsg("invalid %s option value: column name '%s' must have at least a table qualification",
 							option, (char *) linitial(parts)),
 					 errhint("Write table.column or schema.table.column.")));
-		table = mzi_reference_find(look, table_part(parts));
+		table = mzi_reference_find(look, option, table_part(parts));
 		selection = find_selection(selections, table);
 		if (selection != NULL)
 			add_to_selection(look, selection, as_text, llast(parts));
 		else
+		{
+			/* a column that is not there is the greater mistake */
+			(void) add_column(look, table, option, NIL, llast(parts));
 			appendStringInfo(&strangers, "%s%s.%s", strangers.len > 0 ? ", " : "",
 							 table->schema, table->name);
+		}
 	}
 	if (strangers.len > 0)
 		ereport(ERROR,

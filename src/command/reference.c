@@ -58,14 +58,25 @@ without_database(List *parts)
 									  llast(parts));
 }
 
-/* Finds the one table of the publication that a reference means. */
+/*
+ * Finds the one table of the publication that a reference means.  option is the
+ * option that the reference stands in, NULL for none.
+ */
 MziUpstreamTable *
-mzi_reference_find(const MziLook *look, const char *reference)
+mzi_reference_find(const MziLook *look, const char *option, const char *reference)
 {
 	List	   *parts = mzi_reference_split(reference);
+	const char *where = option == NULL ? "" :
+	psprintf("invalid %s option value: ", option);
 	MziUpstreamTable *found = NULL;
 	ListCell   *cell;
 
+	if (list_length(parts) > 3)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("%squalified name did not have between 1 and 3 components: %s",
+						where, reference),
+				 errhint("A table has at most a database and a schema before its name.")));
 	foreach(cell, look->tables)
 	{
 		MziUpstreamTable *table = lfirst(cell);
@@ -75,8 +86,8 @@ mzi_reference_find(const MziLook *look, const char *reference)
 		if (found != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_AMBIGUOUS_ALIAS),
-					 errmsg("reference to %s is ambiguous, consider specifying an additional layer of qualification",
-							reference),
+					 errmsg("%sreference to %s is ambiguous, consider specifying an additional layer of qualification",
+							where, reference),
 					 errdetail("It could be %s or %s.",
 							   quote_qualified_identifier(found->schema, found->name),
 							   pstrdup(quote_qualified_identifier(table->schema, table->name))),
@@ -86,7 +97,7 @@ mzi_reference_find(const MziLook *look, const char *reference)
 	if (found == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("reference to %s not found in source", reference),
+				 errmsg("%sreference to %s not found in source", where, reference),
 				 errdetail("Publication \"%s\" has no such table; it has %d tables.",
 						   look->publication_name, list_length(look->tables)),
 				 look->publication.all_tables ?
@@ -180,7 +191,7 @@ mzi_reference_select_requests(MziLook *look, const char *schema, List *requests)
 		MziTableRequest *request = lfirst(cell);
 		MziSelection *selection;
 
-		selection = make_selection(mzi_reference_find(look, request->reference), schema);
+		selection = make_selection(mzi_reference_find(look, NULL, request->reference), schema);
 		if (request->local != NULL)
 			selection->local = *request->local;
 		selection->if_not_exists = request->if_not_exists;
@@ -221,15 +232,23 @@ mzi_reference_select(MziLook *look, const MziSourceRequest *request)
 static void
 check_unique_local(const MziLook *look, const MziSelection *a, const MziSelection *b)
 {
+	const MziUpstreamTable *first = a->upstream;
+	const MziUpstreamTable *second = b->upstream;
+
 	if (strcmp(a->local.name, b->local.name) != 0 ||
 		strcmp(a->local.schema, b->local.schema) != 0)
 		return;
+	if (strcmp(first->schema, second->schema) > 0)
+	{
+		first = b->upstream;
+		second = a->upstream;
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_TABLE),
 			 errmsg("multiple subsources would be named %s", a->local.name),
 			 errdetail("referenced tables with duplicate name: %s.%s.%s, %s.%s.%s",
-					   look->database_name, a->upstream->schema, a->upstream->name,
-					   look->database_name, b->upstream->schema, b->upstream->name),
+					   look->database_name, first->schema, first->name,
+					   look->database_name, second->schema, second->name),
 			 errhint("Give one of them another name: tables => ARRAY['%s.%s AS other_name']",
 					 b->upstream->schema, b->upstream->name)));
 }

@@ -77,7 +77,7 @@ too_many_parts(MziParser *parser, MziRange range)
 	int			shown = mzi_ddl_clip(parser->script + range.start, range.length, 160);
 
 	snprintf(message, sizeof(message),
-			 "improper qualified name (too many dotted names): %.*s",
+			 "qualified name did not have between 1 and 3 components: %.*s",
 			 shown, parser->script + range.start);
 	mzi_ddl_raise(MZI_DDL_SYNTAX, message,
 				  "Names have up to three parts: database, schema, object. A value with dots is written as a string.",

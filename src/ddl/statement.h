@@ -28,9 +28,10 @@ typedef struct MziRange
 	int			length;
 } MziRange;
 
-#define MZI_MAX_NAME_PARTS 4	/* database.schema.table.column */
+#define MZI_MAX_NAME_PARTS 5	/* database.schema.table.column, and one for
+								 * what an option refuses in its own words */
 
-/* A name of one to four parts. */
+/* A name of one to five parts. */
 typedef struct MziDdlName
 {
 	int			nparts;			/* 0 = no name */
