@@ -248,6 +248,7 @@ rest(MziStream *stream, MziStreamEnd *end)
 	int			events;
 
 	state->dry_rounds++;
+	state->waited = true;
 	show_contact(stream);
 	if (mzi_batch_is_over(stream, true))
 		mzi_batch_commit(stream);

@@ -198,8 +198,9 @@ mzi_batch_is_over(MziStream *stream, bool dry)
 		return true;
 	if (dry && state->dry_rounds >= (is_behind(state) ? DRY_ROUNDS_BEHIND : 1))
 		return true;
-	if (!dry && (state->batch_transactions & 63) != 0)
+	if (!dry && !state->waited && (state->batch_transactions & 63) != 0)
 		return false;			/* spare the clock */
+	state->waited = false;
 	return TimestampDifferenceExceeds(state->batch_since, GetCurrentTimestamp(),
 									  mzi_batch_max_delay_ms);
 }

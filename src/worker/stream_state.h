@@ -70,6 +70,8 @@ typedef struct MziStreamState
 	TimestampTz seen_at;		/* just before that look */
 	TimestampTz last_request;	/* asked for a keepalive */
 	int			dry_rounds;		/* looks at an empty socket in a row */
+	bool		waited;			/* the socket was empty since the batch's age
+								 * was last looked at */
 } MziStreamState;
 
 extern void mzi_feedback_remember(MziStream *stream, XLogRecPtr local_end);

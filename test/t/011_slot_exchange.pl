@@ -77,13 +77,13 @@ is($down->safe_psql('postgres', 'SELECT state, failures IS NULL FROM mz_ingest.s
 
 # ---- catch-up: a position of its own, written with the data; the slot waits for both -----
 
-# much to catch up with, over a slow link
-foreach my $round (1 .. 12)
+# a minute's worth of catching up, over a slow link
+foreach my $round (1 .. 60)
 {
-	$up->safe_psql('postgres', "INSERT INTO joins SELECT 10000 * $round + i, $round, repeat('x', 1000) FROM generate_series(1, 2000) i");
+	$up->safe_psql('postgres', "INSERT INTO joins SELECT 10000 * $round + i, $round, repeat('x', 1000) FROM generate_series(1, 400) i");
 }
 caught_up_main();
-$proxy->command('rate 2500000');
+$proxy->command('rate 400000');
 let_go($copy);
 wait_for($down, q{SELECT next_phase FROM mz_ingest.source}, 'catching up');
 my $point = source_row('next_consistent_point');
