@@ -131,7 +131,11 @@ clean_field(const MziSession *session, const MziResult *result, int field)
 	errcontext("session \"%s\" on upstream server \"%s\", port %d", \
 			   (session)->purpose, (session)->info->host, (session)->info->port)
 
-/* Ereports a failed result under the upstream's SQLSTATE. */
+/*
+ * Ereports a failed result under the upstream's SQLSTATE.  An object that is
+ * missing there is known to be the upstream's, whoever finds it missing: the
+ * message stands as it is.
+ */
 void
 mzi_raise_result(MziSession *session, const MziResult *result)
 {
@@ -147,6 +151,7 @@ mzi_raise_result(MziSession *session, const MziResult *result)
 		message = mzi_conninfo_clean_text(session->info, PQerrorMessage(session->conn));
 	ereport(ERROR,
 			(errcode(sqlstate != 0 ? sqlstate : ERRCODE_CONNECTION_EXCEPTION),
+			 sqlstate == ERRCODE_UNDEFINED_OBJECT ? errmsg_internal("%s", message) :
 			 errmsg("error from the upstream server: %s", message),
 			 detail ? errdetail_internal("%s", detail) : 0,
 			 hint ? errhint("%s", hint) : 0,

@@ -32,6 +32,17 @@ resync_command(const MziSource *source)
 					quote_literal_cstr(mzi_name_quote(source->name)));
 }
 
+/* Is the server a standby?  A session that replicates can be asked, too. */
+static bool
+is_in_recovery(MziSession *session)
+{
+	MziResult  *result = mzi_session_query(session, "SELECT pg_catalog.pg_is_in_recovery()", 0);
+	bool		in_recovery = mzi_result_bool(result, 0, 0);
+
+	mzi_result_free(result);
+	return in_recovery;
+}
+
 /*
  * Is this the server that the source follows?  position: what we have of it,
  * NULL when nothing yet.  Returns the end of the server's WAL.
@@ -51,6 +62,11 @@ mzi_validate_identity(MziSession *replication, const MziSource *source,
 						   source->upstream_system_id, system.system_id),
 				 errhint("If the new server is right, start over with: %s",
 						 resync_command(source))));
+	if (source->upstream_in_recovery && !is_in_recovery(replication))
+		ereport(ERROR,
+				(errcode(ERRCODE_MZI_UPSTREAM_IDENTITY),
+				 errmsg("unsupported action: upstream physical replica status changed (e.g. a physical replica was promoted to a primary). Expected pg_is_in_recovery()=true but got false"),
+				 errhint("Start over with: %s", resync_command(source))));
 	if (system.timeline != source->upstream_timeline)
 		ereport(ERROR,
 				(errcode(ERRCODE_MZI_UPSTREAM_IDENTITY),
