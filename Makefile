@@ -64,7 +64,7 @@ ifneq ($(filter-out $(SELF_CONTAINED),$(or $(MAKECMDGOALS),all)),)
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq ($(wildcard $(PGXS)),)
-$(error the server's development files were not found: install postgresql-server-dev-15, run "make setup", or give PG_CONFIG=/path/to/pg_config)
+$(error the server's development files were not found: install postgresql-server-dev-NN (NN: 15 to 18), run "make setup", or give PG_CONFIG=/path/to/pg_config)
 endif
 
 PG_CPPFLAGS = -I$(CURDIR)/src -I$(shell $(PG_CONFIG) --includedir)

@@ -69,7 +69,9 @@ RESET ROLE;
 -- a member of the owner is the owner; a new owner must be one's own role and may create there
 SET ROLE regress_mzi_member;
 SELECT mz_ingest.alter_secret('ours.pw', value => 'y');
+\set VERBOSITY sqlstate
 SELECT mz_ingest.alter_secret('ours.pw', new_owner => 'regress_mzi_other');
+\set VERBOSITY terse
 SELECT mz_ingest.alter_secret('ours.pw', new_owner => 'regress_mzi_member');
 RESET ROLE;
 GRANT CREATE ON SCHEMA ours TO regress_mzi_member;
