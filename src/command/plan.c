@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "command/private.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -57,6 +58,23 @@ report_reg_type(MziLook *look, const MziUpstreamTable *table,
 					 psprintf("table %s contains column %s of type %s which Materialize cannot currently ingest",
 							  table->name, column->name, column->type_base_name),
 					 "Such a value names an object of the server it comes from.",
+					 psprintf("Use the TEXT COLUMNS or EXCLUDE COLUMNS option: %s.%s.%s",
+							  quote_identifier(table->schema),
+							  quote_identifier(table->name),
+							  quote_identifier(column->name)));
+}
+
+/*
+ * A finding about a column of a type that Materialize does not know by name.
+ * Others that it has not are listed together.
+ */
+static void
+report_timetz(MziLook *look, const MziUpstreamTable *table,
+			  const MziUpstreamColumn *column)
+{
+	mzi_findings_add(look->findings, ERRCODE_UNDEFINED_OBJECT,
+					 psprintf("type \"pg_catalog.%s\" does not exist", column->type_base_name),
+					 psprintf("column %s.%s.%s", table->schema, table->name, column->name),
 					 psprintf("Use the TEXT COLUMNS or EXCLUDE COLUMNS option: %s.%s.%s",
 							  quote_identifier(table->schema),
 							  quote_identifier(table->name),
@@ -117,7 +135,9 @@ plan_columns(MziLook *look, MziSelection *selection, StringInfo unsupported)
 			verdict = mzi_type_resolve(source, &type, &local_type);
 		if (verdict == MZI_TYPE_REG)
 			report_reg_type(look, upstream, source);
-		if (verdict == MZI_TYPE_UNSUPPORTED)
+		if (verdict == MZI_TYPE_UNSUPPORTED && source->type == TIMETZOID)
+			report_timetz(look, upstream, source);
+		else if (verdict == MZI_TYPE_UNSUPPORTED)
 			appendStringInfo(unsupported, "\n%s.%s.%s.%s (OID %u)",
 							 look->database_name, upstream->schema, upstream->name,
 							 source->name, source->type);

@@ -116,6 +116,7 @@ extern List *mzi_reference_split(const char *text); /* of char * */
 extern List *mzi_reference_select(MziLook *look, const MziSourceRequest *request);
 extern List *mzi_reference_select_requests(MziLook *look, const char *schema,
 										   List *requests);
+extern void mzi_reference_refuse_empty(const MziLook *look);
 extern MziUpstreamTable *mzi_reference_find(const MziLook *look, const char *option,
 											const char *reference);
 extern void mzi_reference_check_unique(const MziLook *look, List *selections);

@@ -121,6 +121,18 @@ make_selection(MziUpstreamTable *table, const char *schema)
 	return selection;
 }
 
+/* Raises when there is nothing that a list of tables could mean. */
+void
+mzi_reference_refuse_empty(const MziLook *look)
+{
+	if (look->tables == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("PUBLICATION %s is empty", look->publication_name),
+				 errhint("Run on the upstream: ALTER PUBLICATION %s ADD TABLE ...",
+						 quote_identifier(look->publication_name))));
+}
+
 /* FOR ALL TABLES. */
 static List *
 select_all(const MziLook *look, const char *schema)
@@ -128,12 +140,6 @@ select_all(const MziLook *look, const char *schema)
 	List	   *selections = NIL;
 	ListCell   *cell;
 
-	if (look->tables == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("PUBLICATION %s is empty", look->publication_name),
-				 errhint("Run on the upstream: ALTER PUBLICATION %s ADD TABLE ...",
-						 quote_identifier(look->publication_name))));
 	foreach(cell, look->tables)
 		selections = lappend(selections, make_selection(lfirst(cell), schema));
 	return selections;
@@ -214,6 +220,8 @@ mzi_reference_select(MziLook *look, const MziSourceRequest *request)
 {
 	const char *schema = request->name.schema;
 
+	if (request->which != MZI_TABLES_NONE)
+		mzi_reference_refuse_empty(look);
 	switch (request->which)
 	{
 		case MZI_TABLES_NONE:

@@ -57,6 +57,56 @@ without_existing(List *requests)
 	return result;
 }
 
+/*
+ * Raises for a subsource of an upstream table that has one in this source
+ * already: always in strict compatibility, else when it is that very one.
+ */
+static void
+refuse_referred(const MziLook *look, const MziSource *source, List *selections)
+{
+	List	   *tables = mzi_table_list(source->id);
+	ListCell   *cell;
+
+	foreach(cell, selections)
+	{
+		const MziSelection *selection = lfirst(cell);
+		Oid			same = get_relname_relid(selection->local.name,
+											 get_namespace_oid(selection->local.schema, false));
+		ListCell   *other;
+
+		foreach(other, tables)
+		{
+			const MziTable *table = lfirst(other);
+
+			if (!selection->is_subsource || !table->is_subsource ||
+				strcmp(table->upstream_schema, selection->upstream->schema) != 0 ||
+				strcmp(table->upstream_name, selection->upstream->name) != 0)
+				continue;
+			if (mzi_compatibility == MZI_COMPATIBILITY_STRICT || table->relid == same)
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_OBJECT),
+						 errmsg("another subsource already refers to %s.%s.%s",
+								look->database_name, table->upstream_schema,
+								table->upstream_name),
+						 errhint("Drop that one first, or follow the table a second time with CREATE TABLE ... FROM SOURCE.")));
+		}
+	}
+}
+
+/* Is one of the requests for a subsource? */
+static bool
+has_subsource(List *requests)
+{
+	ListCell   *cell;
+
+	foreach(cell, requests)
+	{
+		if (((MziTableRequest *) lfirst(cell))->is_subsource)
+			return true;
+	}
+	return false;
+}
+
 /* Adds tables to a source; they are copied after commit. */
 void
 mzi_command_add_tables(MziName source_name, List *requests, bool if_exists)
@@ -86,10 +136,13 @@ mzi_command_add_subsources(MziName source_name, List *requests, List *text_colum
 
 	look = mzi_look_open(mzi_connection_load(source->connection), source->owner,
 						 source->publication, false);
+	if (has_subsource(requests))
+		mzi_reference_refuse_empty(look);
 	selections = mzi_reference_select_requests(look, source->name.schema, requests);
 	mzi_column_options_qualified(look, selections, text_columns, exclude_columns);
 	mzi_column_check_overlap(selections);
 	mzi_reference_check_unique(look, selections);
+	refuse_referred(look, source, selections);
 	mzi_shadow_plan(look, selections);
 	mzi_look_raise(look);
 	mzi_look_identify(look);

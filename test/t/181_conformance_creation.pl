@@ -28,6 +28,7 @@ $up->safe_psql(
 	CREATE TABLE "select" (id int);
 	CREATE TABLE guarded (id int, who text);
 	CREATE TABLE outside (id int);
+	CREATE TABLE clock (at timetz);
 	INSERT INTO pk_table VALUES (1, 'one'), (2, 'two');
 	INSERT INTO nonpk_table VALUES (1, 1), (1, 1);
 	INSERT INTO t VALUES (1); INSERT INTO other.t VALUES (234);
@@ -40,7 +41,7 @@ $up->safe_psql(
 	GRANT USAGE ON SCHEMA other TO materialize;
 	GRANT SELECT ON ALL TABLES IN SCHEMA public TO materialize;
 	GRANT SELECT ON ALL TABLES IN SCHEMA other TO materialize;
-	CREATE PUBLICATION mz_source FOR TABLE pk_table, nonpk_table, t, other.t, enum_table, another_enum, other.another_enum, no_full, keys, hidden.h, "select", guarded;
+	CREATE PUBLICATION mz_source FOR TABLE pk_table, nonpk_table, t, other.t, enum_table, another_enum, other.another_enum, no_full, keys, hidden.h, "select", guarded, clock;
 	CREATE PUBLICATION narrow FOR TABLE enum_table, pk_table;
 	CREATE PUBLICATION empty});
 unlink $up->data_dir . '/pg_hba.conf';
@@ -215,7 +216,9 @@ drop_source('s');
 refused('C020: a publication that is not there', 'CREATE SOURCE s FROM POSTGRES CONNECTION pg (PUBLICATION dne)',
 	'failed to connect to PostgreSQL database', detail => qr/^publication "dne" does not exist$/);
 refused('C021: all tables of an empty publication', 'CREATE SOURCE s FROM POSTGRES CONNECTION pg (PUBLICATION empty) FOR ALL TABLES', 'PUBLICATION empty is empty');
+refused('C021: some tables of it', 'CREATE SOURCE s FROM POSTGRES CONNECTION pg (PUBLICATION empty) FOR TABLES (t)', 'PUBLICATION empty is empty');
 runs('C021: without a list of tables an empty publication will do', 'CREATE SOURCE s FROM POSTGRES CONNECTION pg (PUBLICATION empty)');
+refused('C021: a subsource from an empty publication', 'ALTER SOURCE s ADD SUBSOURCE t', 'PUBLICATION empty is empty');
 drop_source('s');
 refused('C022: a schema without tables', "CREATE SOURCE s $from) FOR SCHEMAS (dne)", 'no tables found in referenced schemas: "dne"');
 run("CREATE SOURCE s $from)");
@@ -225,6 +228,13 @@ refused('C024: two tables of one name', "CREATE SOURCE s $from, TEXT COLUMNS (en
 	detail => qr/^referenced tables with duplicate name: postgres\.other\.(t|another_enum), postgres\.public\.\1$/);
 refused('C025: one table twice', "CREATE SOURCE s $from) FOR TABLES (public.t AS x, public.t AS y)",
 	'multiple subsources refer to table postgres.public.t', detail => qr/^subsources referencing table: x, y$/);
+run("CREATE SOURCE s $from) FOR TABLES (pk_table)");
+refused('C025: a table that is there already', 'ALTER SOURCE s ADD SUBSOURCE pk_table', 'another subsource already refers to postgres.public.pk_table');
+$compatibility = 'strict';
+refused('C025: also under another name, in strict compatibility', 'ALTER SOURCE s ADD SUBSOURCE pk_table AS pk_again', 'another subsource already refers to postgres.public.pk_table');
+$compatibility = 'extended';
+runs('C025: not so by default', 'ALTER SOURCE s ADD SUBSOURCE pk_table AS pk_again');
+drop_source('s');
 refused('C026: a short name that fits two tables', "CREATE SOURCE s $from) FOR TABLES (t)",
 	'reference to t is ambiguous, consider specifying an additional layer of qualification');
 run("CREATE SOURCE s $from) FOR TABLES (public.t AS t1, other.t AS t2)");
@@ -282,6 +292,7 @@ $compatibility = 'strict';
 refused('C032: a type that it has not is refused', 'CREATE TABLE e FROM SOURCE s (REFERENCE enum_table)', 'referenced tables use unsupported types',
 	detail => qr/^the following columns contain unsupported types:\npostgres\.public\.enum_table\.a \(OID \d+\)$/,
 	hint => qr/^Use the TEXT COLUMNS option naming the listed columns, and Materialize can ingest their values as text\.$/);
+refused('C032: time with time zone is no type there', 'CREATE TABLE c FROM SOURCE s (REFERENCE clock)', 'type "pg_catalog.timetz" does not exist');
 runs('C032: unless as text', 'CREATE TABLE e FROM SOURCE s (REFERENCE enum_table) WITH (TEXT COLUMNS (a))');
 runs('C032: or without the column', 'CREATE TABLE e2 FROM SOURCE s (REFERENCE enum_table) WITH (EXCLUDE COLUMNS (a))');
 runs('C033: bad tables that are not chosen do no harm', 'CREATE TABLE pk FROM SOURCE s (REFERENCE pk_table)');
