@@ -68,7 +68,7 @@ $down->safe_psql('postgres', q{SELECT mz_ingest.add_table('src', 'c', text_colum
 wait_snapshot($down, 'src');
 is($down->safe_psql('postgres', q{SELECT string_agg(relid::text || ':' || is_subsource || ':' || text_columns::text, ',' ORDER BY relid::text)
 	FROM mz_ingest.source_table WHERE relid::text LIKE 'c%'}), 'c:true:{x},c2:false:{}', 'one that is added is a subsource, CREATE TABLE makes a table');
-like(($down->psql('postgres', q{SELECT mz_ingest.drop_source('c2')}))[2], qr/public.c2 is not a source/, 'DROP SOURCE does not take tables');
+like(($down->psql('postgres', q{SELECT mz_ingest.drop_source('c2')}))[2], qr/c2 is not a source/, 'DROP SOURCE does not take tables');
 $down->safe_psql('postgres', 'CREATE VIEW on_b AS SELECT * FROM b');
 like(($down->psql('postgres', q{SELECT mz_ingest.drop_source('b')}))[2],
 	qr/cannot drop source "b": still depended upon by view "on_b"/, 'RESTRICT holds for a subsource');
