@@ -95,7 +95,7 @@ sub everything
 		$texts{"file $file"} = slurp_file($file) if -f $file;
 	}
 	foreach my $relation (split /\n/, $down->safe_psql('postgres', q{
-		SELECT oid::regclass FROM pg_class WHERE relnamespace = 'mz_ingest'::regnamespace AND relkind IN ('r', 'v', 'm')
+		SELECT oid::regclass FROM pg_class WHERE relnamespace::regnamespace::text IN ('mz_ingest', 'mz_catalog', 'mz_internal') AND relkind IN ('r', 'v', 'm')
 		UNION ALL VALUES ('pg_stat_activity'::regclass), ('pg_stat_statements'), ('pg_stat_replication'), ('pg_stat_wal_receiver'),
 		('pg_prepared_statements'), ('pg_cursors'), ('pg_seclabels'), ('pg_description')}))
 	{
@@ -251,9 +251,20 @@ is($down->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_statements WHERE 
 my $default = $down->safe_psql('postgres', q{
 	CREATE ROLE plain;
 	CREATE ROLE watcher IN ROLE pg_monitor;
-	SELECT string_agg(oid::regprocedure::text, ', ' ORDER BY 1) FROM pg_proc
+	SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc
 	WHERE pronamespace = 'mz_ingest'::regnamespace AND has_function_privilege('plain', oid, 'EXECUTE')});
-is($default, 'mz_ingest.row_hash(record)', 'PUBLIC may call the one function that needs nothing, and no other');
+is($default, 'create_sql is_bound is_preloaded own_addresses quote_always row_hash source_progress sql_of_relation'
+	. ' stat_get_lag stat_get_snapshot stat_get_source stat_get_table',
+	'PUBLIC may call what the views of Materialize\'s catalog need, and what needs nothing');
+is($down->safe_psql('postgres', q{SELECT string_agg(proname, ' ') FROM pg_proc
+	WHERE pronamespace = 'mz_ingest'::regnamespace AND has_function_privilege('plain', oid, 'EXECUTE')
+	AND provolatile = 'v' AND proname !~ '^(stat_get_.*|source_progress)$'}), '', '... none of which changes anything');
+is($down->safe_psql('postgres', q{SET ROLE plain;
+	SELECT count(*) FROM mz_ingest.own_addresses();
+	SELECT count(mz_ingest.create_sql(substr(id, 2)::bigint)) FROM mz_catalog.mz_sources WHERE type = 'postgres';
+	SELECT count(create_sql) FROM mz_catalog.mz_connections;
+	SELECT count(*) FROM mz_internal.mz_source_statuses WHERE error IS NOT NULL OR details IS NOT NULL}), "0\n0\n0\n0",
+	'... or tells a stranger of addresses, statements or errors');
 is($down->safe_psql('postgres', q{SELECT string_agg(relname, ', ') FROM pg_class WHERE relnamespace = 'mz_ingest'::regnamespace
 	AND relkind IN ('r', 'v', 'm', 'p', 'f') AND (has_table_privilege('plain', oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
 	OR has_any_column_privilege('plain', oid, 'SELECT, INSERT, UPDATE, REFERENCES'))}), '', 'PUBLIC may read or write no relation');
@@ -262,14 +273,14 @@ is($down->safe_psql('postgres', q{SELECT string_agg(relname, ', ') FROM pg_class
 is($down->safe_psql('postgres', q{SELECT has_schema_privilege('plain', 'mz_ingest', 'CREATE')}), 'f', 'nor create in the schema');
 is($down->safe_psql('postgres', q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'mz_ingest'::regnamespace
 	AND relkind IN ('r', 'v', 'm') AND has_table_privilege('watcher', oid, 'SELECT')}),
-	'connections orphan_slots secrets sources stat_progress_snapshot stat_source stat_table stat_upstream_slot status_history',
+	'clusters connections orphan_slots secrets sources stat_progress_snapshot stat_source stat_table stat_upstream_slot status_history',
 	'pg_monitor may read the views that are promised, and nothing that is sealed');
 is($down->safe_psql('postgres', q{SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'mz_ingest'::regnamespace
 	AND relkind IN ('r', 'v') AND has_table_privilege('watcher', oid, 'INSERT, UPDATE, DELETE, TRUNCATE')}), '', 'and write none');
 is($down->safe_psql('postgres', q{SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc WHERE pronamespace = 'mz_ingest'::regnamespace
-	AND has_function_privilege('watcher', oid, 'EXECUTE') AND proname !~ '^(stat_get_.*|is_.*|orphan_files|row_hash)$'}), '',
+	AND has_function_privilege('watcher', oid, 'EXECUTE') AND proname !~ '^(stat_get_.*|is_.*|orphan_files|row_hash|create_sql|own_addresses|quote_always|source_progress|sql_of_relation)$'}), '',
 	'nor call what changes something');
-foreach my $view (qw(connections orphan_slots secrets sources stat_progress_snapshot stat_source stat_table stat_upstream_slot status_history))
+foreach my $view (qw(clusters connections orphan_slots secrets sources stat_progress_snapshot stat_source stat_table stat_upstream_slot status_history))
 {
 	is(($down->psql('postgres', "SET ROLE watcher; SELECT * FROM mz_ingest.$view"))[0], 0, "a watcher reads $view");
 }
