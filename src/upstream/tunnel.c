@@ -255,7 +255,7 @@ add_manners(Arguments *arguments)
 	static const char *const options[] = {
 		"BatchMode=yes", "CheckHostIP=no", "EscapeChar=none",
 		"ExitOnForwardFailure=yes", "GlobalKnownHostsFile=/dev/null",
-		"HashKnownHosts=no", "HostKeyAlias=" HOST_ALIAS,
+		"HashKnownHosts=no", ("HostKeyAlias=" HOST_ALIAS),
 		"IdentitiesOnly=yes", "IdentityAgent=none", "LogLevel=VERBOSE",
 		"PreferredAuthentications=publickey", "ServerAliveCountMax=3",
 		"UpdateHostKeys=no"
