@@ -292,6 +292,9 @@ rest(MziStream *stream, MziStreamEnd *end)
 	if (stream->sync)
 		timeout_ms = 50;
 	timeout_ms = Min(timeout_ms, mzi_schema_validation_interval_ms);
+	/* autovacuum is to hear of the last changes before a long silence, too */
+	if (state->uncounted && !state->local_open)
+		state->uncounted = pgstat_report_stat(true) > 0;
 	events = wait_for_news(stream, timeout_ms);
 	/* somebody wants to know where we are, or a sync stream its target */
 	if (((events & WL_LATCH_SET) || !XLogRecPtrIsInvalid(state->target)) &&

@@ -134,7 +134,7 @@ mzi_batch_commit(MziStream *stream)
 	state->batch_transactions = 0;
 	mzi_batch_note_works(stream);
 	mzi_batch_publish(stream);
-	pgstat_report_stat(false);
+	state->uncounted = pgstat_report_stat(false) > 0;
 }
 
 /*

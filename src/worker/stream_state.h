@@ -42,6 +42,7 @@ typedef struct MziStreamState
 
 	/* progress */
 	bool		works;			/* failures before it are forgotten */
+	bool		uncounted;		/* statistics of commits are still to be sent */
 	XLogRecPtr	started_before; /* end of the upstream's WAL at the start */
 	bool		proof_pending;	/* the last applied transaction must come */
 	XLogRecPtr	received_lsn;	/* last byte seen */
